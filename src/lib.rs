@@ -1,0 +1,1 @@
+//! Portcullis: one MCP endpoint in front of many MCP servers.
