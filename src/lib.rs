@@ -1,1 +1,3 @@
 //! Portcullis: one MCP endpoint in front of many MCP servers.
+
+pub mod backends;
