@@ -1,3 +1,5 @@
 //! Portcullis: one MCP endpoint in front of many MCP servers.
 
 pub mod backends;
+pub mod call;
+pub mod mcp;
