@@ -42,6 +42,10 @@ impl Peers {
         vec![interpreter, text(&self.path(script))]
     }
 
+    fn node(&self) -> String {
+        text(&self.path("bin/node"))
+    }
+
     fn package(&self, file: &str) -> Vec<String> {
         vec![
             "node".to_owned(),
