@@ -37,7 +37,7 @@ impl Peers {
             if Path::new(script).extension().is_some_and(|extension| extension == "py") {
                 text(&self.path(&format!("venvs/{venv}/bin/python")))
             } else {
-                "node".to_owned()
+                self.node()
             };
         vec![interpreter, text(&self.path(script))]
     }
@@ -47,10 +47,7 @@ impl Peers {
     }
 
     fn package(&self, file: &str) -> Vec<String> {
-        vec![
-            "node".to_owned(),
-            text(&self.path(&format!("node_modules/@modelcontextprotocol/{file}"))),
-        ]
+        vec![self.node(), text(&self.path(&format!("node_modules/@modelcontextprotocol/{file}")))]
     }
 
     fn console_script(&self, name: &str) -> String {
