@@ -42,6 +42,13 @@ impl Backend {
         Self::start(peers, "mcp-v2", "servers/py_v2.py", &["http", "0"]).await
     }
 
+    /// A server that does what servers should not; `habits` are the variables of `servers/misbehave.mjs`.
+    pub async fn misbehave_http(peers: &Peers, habits: &[(&str, &str)]) -> Self {
+        let mut command = command(&peers.script("", "servers/misbehave.mjs"));
+        command.args(["http", "0"]).envs(habits.iter().copied());
+        Self::spawn("misbehave.mjs", command).await
+    }
+
     async fn start(peers: &Peers, venv: &str, script: &str, args: &[&str]) -> Self {
         let mut command = command(&peers.script(venv, script));
         command.args(args);

@@ -14,6 +14,7 @@ mod client;
 mod config_dir;
 mod gateway;
 mod image;
+mod metrics;
 mod peers;
 mod process;
 mod raw_client;

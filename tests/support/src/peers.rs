@@ -64,6 +64,11 @@ impl Peers {
         [self.script("", "fixture/fixture.mjs"), vec!["stdio".to_owned()]].concat()
     }
 
+    /// Command line of a server over stdio that does what servers should not: see `servers/misbehave.mjs`.
+    pub fn misbehave_stdio(&self) -> Vec<String> {
+        [self.script("", "servers/misbehave.mjs"), vec!["stdio".to_owned()]].concat()
+    }
+
     /// Command line of npm `server-filesystem`, allowed to use `directory`.
     pub fn filesystem_stdio(&self, directory: &Path) -> Vec<String> {
         [self.package("server-filesystem/dist/index.js"), vec![text(directory)]].concat()
@@ -125,6 +130,11 @@ fn check(root: &Path) -> Result<(), String> {
             .map_err(|error| format!("tests/peers/{wanted}: {error}"))?;
         if fs::read(root.join(installed)).ok() != Some(wanted) {
             return Err("the peers are not installed: run tests/peers/install".to_owned());
+        }
+    }
+    for tool in ["node", "promtool"] {
+        if !root.join("bin").join(tool).exists() {
+            return Err(format!("{tool} is not installed: run tests/peers/install"));
         }
     }
     Ok(())

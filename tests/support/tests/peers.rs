@@ -90,3 +90,47 @@ async fn the_raw_client_sees_streams_requests_and_replays() {
     assert_eq!(client.close().await, 200);
     assert_eq!(gone.send().await.status, 404);
 }
+
+#[test]
+fn promtool_finds_fault_with_a_bad_page_only() {
+    let Some(peers) = Peers::installed() else { return };
+    let good = "# HELP calls_total Calls.\n# TYPE calls_total counter\ncalls_total 1\n";
+    assert_eq!(peers.check_metrics(good), "");
+    let findings = peers.check_metrics("# TYPE calls counter\ncalls 1\n");
+    assert!(findings.contains("_total"), "{findings}");
+}
+
+#[tokio::test]
+async fn a_misbehaving_server_misbehaves_as_it_should() {
+    let Some(peers) = Peers::installed() else { return };
+    let server = Backend::misbehave_http(&peers, &[("PRIMING", "1")]).await;
+    let client = RawClient::connect(server.url(), &json!({})).await;
+    let mut exchange =
+        client.start("tools/call", &json!({"name": "unknown_id", "arguments": {}})).await;
+    assert_eq!(exchange.messages().await.len(), 1, "the answer to nobody comes first");
+    assert!(
+        exchange.message().await.is_some_and(|message| message.contains("after an unknown id"))
+    );
+
+    let mut cut = client.start("tools/call", &json!({"name": "cut", "arguments": {}})).await;
+    let priming = cut.response.event().await.expect("a priming event");
+    assert_eq!(cut.message().await, None);
+    let mut rest = client.resume(priming.id.as_deref().expect("an event id")).await;
+    let events = [rest.event().await, rest.event().await];
+    assert!(
+        events
+            .iter()
+            .flatten()
+            .any(|event| event.data.as_ref().is_some_and(|data| data.contains("fetched later")))
+    );
+
+    let page =
+        client.start("tools/call", &json!({"name": "html", "arguments": {"status": 502}})).await;
+    assert_eq!(
+        (page.response.status, page.response.header("content-type")),
+        (502, Some("text/html"))
+    );
+
+    client.call_tool("forget", &json!({})).await;
+    assert_eq!(client.start("ping", &json!({})).await.response.status, 404);
+}
