@@ -4,3 +4,4 @@ pub mod backends;
 pub mod call;
 pub mod mcp;
 pub mod sessions;
+pub mod server;
