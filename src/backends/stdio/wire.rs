@@ -78,7 +78,7 @@ impl Wire {
         params: Option<&serde_json::Value>,
     ) -> Result<Message, Error> {
         let pending = self.register(whose)?;
-        pending.send(request(pending.id, method, params)).await?;
+        pending.send(request(pending.id, method, params)).await;
         loop {
             match std::future::poll_fn(|cx| pending.queue.poll_next(cx)).await {
                 Item::End(end) => return end,
@@ -161,15 +161,6 @@ impl Wire {
             call.queue.end(Err(error.clone()));
         }
     }
-
-    /// Why a message cannot be sent any more.
-    fn closed(&self) -> Error {
-        let ended = self.calls.lock().ended.clone();
-        ended.unwrap_or_else(|| Error::ConnectionLost {
-            backend: Arc::clone(&self.backend),
-            detail: "its connection is being closed".into(),
-        })
-    }
 }
 
 fn request(id: u64, method: &str, params: Option<&serde_json::Value>) -> Bytes {
@@ -194,8 +185,9 @@ pub(super) struct Pending {
 
 impl Pending {
     /// Sends the request, waiting for room.
-    pub(super) async fn send(&self, request: Bytes) -> Result<(), Error> {
-        self.wire.outbox.push(Some(self.id), request).await.map_err(|_| self.wire.closed())
+    pub(super) async fn send(&self, request: Bytes) {
+        // An outbox is closed shortly before its connection ends, and that end comes by the queue.
+        self.wire.outbox.push(Some(self.id), request).await.ok();
     }
 }
 
