@@ -3,6 +3,7 @@
 mod config;
 mod open;
 pub mod relay;
+pub mod stdio;
 mod unsolicited;
 
 pub use config::{Config, Isolation, Remote, Stdio, Tls, Transport};
