@@ -2,4 +2,7 @@
 
 pub mod backends;
 pub mod call;
+pub mod catalogue;
 pub mod mcp;
+pub mod outbound;
+pub mod supervise;
