@@ -3,3 +3,4 @@
 pub mod backends;
 pub mod call;
 pub mod mcp;
+pub mod outbound;
