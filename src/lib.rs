@@ -2,6 +2,9 @@
 
 pub mod backends;
 pub mod call;
+pub mod catalogue;
 pub mod mcp;
 pub mod sessions;
 pub mod server;
+pub mod outbound;
+pub mod supervise;
