@@ -1,6 +1,7 @@
 //! MCP servers behind the gateway: their configuration and the connections to them.
 
 mod config;
+pub mod http;
 mod open;
 pub mod relay;
 mod unsolicited;
