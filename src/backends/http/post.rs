@@ -144,7 +144,9 @@ impl Connection {
                 Ok(Answer::Response(only))
             }
             Some(first) => {
-                first.into_iter().for_each(|first| queue.push_front(first));
+                if let Some(first) = first {
+                    queue.push_front(first);
+                }
                 Ok(Answer::Several(queue))
             }
             None => {

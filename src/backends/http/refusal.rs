@@ -1,7 +1,10 @@
 //! An HTTP error in answer to a message.
 
+use std::time::Duration;
+
 use http::{Response, StatusCode};
 use serde::Deserialize;
+use tokio::time;
 
 use super::excerpt::excerpt;
 use super::wire::Wire;
@@ -11,6 +14,8 @@ use crate::outbound::Body;
 
 /// How much of an error's body is read.
 const READ: usize = 64 << 10;
+/// How long it may take to come.
+const READ_WITHIN: Duration = Duration::from_secs(5);
 
 /// An HTTP error, and what came with it.
 #[derive(Debug)]
@@ -23,7 +28,8 @@ pub(super) struct Refusal {
 impl Refusal {
     pub(super) async fn read(response: Response<Body>) -> Self {
         let status = response.status();
-        let body = response.into_body().collect(READ).await.unwrap_or_default();
+        let body = time::timeout(READ_WITHIN, response.into_body().collect(READ)).await;
+        let body = body.ok().and_then(Result::ok).unwrap_or_default();
         let error = Message::parse(body.clone()).ok().filter(Message::is_error);
         let text = match error.as_ref().and_then(words) {
             Some(words) => excerpt(words.as_bytes()),
