@@ -54,11 +54,11 @@ impl Seen {
     }
 
     /// A response to this request, as JSON.
-    fn result(&self, result: Value) -> Answer {
+    fn result(&self, result: &Value) -> Answer {
         scripted::json(self.result_text(result))
     }
 
-    fn result_text(&self, result: Value) -> String {
+    fn result_text(&self, result: &Value) -> String {
         json!({ "jsonrpc": "2.0", "id": self.message["id"], "result": result }).to_string()
     }
 }
@@ -126,7 +126,7 @@ fn usual(seen: &Seen, sessions: &AtomicUsize) -> Answer {
         Method::GET => answer(405, "", ""),
         Method::DELETE => answer(200, "", ""),
         _ if seen.is("initialize") => {
-            let mut answer = seen.result(initialize_result("2025-11-25"));
+            let mut answer = seen.result(&initialize_result("2025-11-25"));
             let session = format!("s{}", sessions.fetch_add(1, Ordering::SeqCst) + 1);
             answer.headers_mut().insert("mcp-session-id", session.parse().unwrap());
             answer
@@ -134,7 +134,7 @@ fn usual(seen: &Seen, sessions: &AtomicUsize) -> Answer {
         _ if seen.message.get("id").is_none() || seen.message.get("method").is_none() => {
             answer(202, "", "")
         }
-        _ => seen.result(json!({ "of": seen.message["params"]["name"] })),
+        _ => seen.result(&json!({ "of": seen.message["params"]["name"] })),
     }
 }
 
@@ -268,5 +268,5 @@ impl Stream {
 
 /// Events with one message each.
 fn events(messages: impl IntoIterator<Item = String>) -> String {
-    messages.into_iter().map(|message| format!("data: {message}\n\n")).collect()
+    messages.into_iter().fold(String::new(), |text, message| text + "data: " + &message + "\n\n")
 }

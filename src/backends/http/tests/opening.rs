@@ -50,7 +50,7 @@ async fn requests_carry_the_configured_headers_and_nothing_replaces_ours() {
 async fn an_older_revision_is_taken_and_its_headers_are_used() {
     for (version, header) in [("2025-06-18", Some("2025-06-18")), ("2025-03-26", None)] {
         let (fixture, log, _server) = connected(move |seen| async move {
-            seen.is("initialize").then(|| seen.result(initialize_result(version)))
+            seen.is("initialize").then(|| seen.result(&initialize_result(version)))
         })
         .await;
         assert_eq!(fixture.connection.version().as_str(), version);
@@ -66,7 +66,7 @@ async fn initialize_may_be_answered_by_a_stream() {
     let (mut fixture, _log, _server) = connected(|seen| async move {
         seen.is("initialize").then(|| {
             let log = json!({ "jsonrpc": "2.0", "method": "notifications/message", "params": {} });
-            let result = seen.result_text(initialize_result("2025-11-25"));
+            let result = seen.result_text(&initialize_result("2025-11-25"));
             scripted::sse(format!("id: 1\ndata:\n\n{}", events([log.to_string(), result])))
         })
     })

@@ -110,7 +110,7 @@ async fn a_session_id_on_an_error_is_not_taken_for_ours() {
 async fn without_a_session_a_404_is_what_it_is() {
     let (fixture, log, _server) = connected(|seen| async move {
         if seen.is("initialize") {
-            return Some(seen.result(initialize_result("2025-11-25")));
+            return Some(seen.result(&initialize_result("2025-11-25")));
         }
         is_call(&seen).then(|| answer(404, "text/plain", "no such page"))
     })

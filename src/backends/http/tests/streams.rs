@@ -42,7 +42,7 @@ async fn progress_logs_and_questions_travel_on_the_calls_stream() {
         let answer = log.wait_for(|seen| seen.message["id"] == "q").await;
         assert_eq!(answer.message["result"], json!({ "roots": [] }));
         assert_eq!(answer.session(), Some("s1"));
-        stream.send(events([call.result_text(json!("done"))])).await.unwrap();
+        stream.send(events([call.result_text(&json!("done"))])).await.unwrap();
     };
     let caller = async {
         let mut stream = Stream::of(fixture.call(CALL).await.unwrap());
@@ -67,7 +67,7 @@ async fn a_question_that_nobody_answers_is_refused() {
         say(&stream, &json!({ "jsonrpc": "2.0", "id": 5, "method": "elicitation/create" })).await;
         let answer = log.wait_for(|seen| seen.message["id"] == 5).await;
         assert_eq!(answer.message["error"]["code"], -32603);
-        stream.send(events([call.result_text(json!(1))])).await.unwrap();
+        stream.send(events([call.result_text(&json!(1))])).await.unwrap();
     };
     let caller = async {
         let mut stream = Stream::of(fixture.call(CALL).await.unwrap());
@@ -126,7 +126,7 @@ async fn an_answered_call_is_not_cancelled() {
     let (fixture, log, mut calls, _server) = streaming().await;
     let (reply, ()) = tokio::join!(fixture.call(CALL), async {
         let (call, stream) = calls.recv().await.unwrap();
-        stream.send(events([call.result_text(json!(1))])).await.unwrap();
+        stream.send(events([call.result_text(&json!(1))])).await.unwrap();
     });
     drop(reply.unwrap());
     fixture.connection.close().await;
@@ -147,7 +147,7 @@ async fn what_concerns_everybody_leaves_the_calls_stream() {
         say(&stream, &json!({ "jsonrpc": "2.0", "id": "p", "method": "ping" })).await;
         let pong = log.wait_for(|seen| seen.message["id"] == "p").await;
         assert_eq!(pong.message["result"], json!({}));
-        stream.send(events([call.result_text(json!(1))])).await.unwrap();
+        stream.send(events([call.result_text(&json!(1))])).await.unwrap();
     };
     let (reply, ()) = tokio::join!(fixture.call(CALL), backend);
     assert_eq!(message(reply.unwrap())["result"], 1);
