@@ -2,5 +2,8 @@
 
 pub mod backends;
 pub mod call;
+pub mod layers;
 pub mod mcp;
+pub mod observe;
+pub mod routes;
 pub mod server;
