@@ -1,6 +1,5 @@
 //! One connection: HTTP/1.1 or HTTP/2, whichever the client speaks.
 
-use std::any::Any;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
@@ -122,16 +121,16 @@ pub(super) async fn serve<S: HttpService>(
     // Once it drains, `draining` is not polled any more and `abort` is, so each wake-up looks at one.
     loop {
         tokio::select! {
-            biased;
+            biased; // a response that is ready now already says `Connection: close`
+            () = &mut draining, if !told => {
+                told = true;
+                connection.as_mut().graceful_shutdown();
+            }
             result = connection.as_mut() => {
                 if let Err(error) = result {
                     tracing::debug!(%peer, %error, "connection ended");
                 }
                 return End::Closed;
-            }
-            () = &mut draining, if !told => {
-                told = true;
-                connection.as_mut().graceful_shutdown();
             }
             () = stages.abort.cancelled(), if told => return End::Cut,
             () = &mut first_request, if waiting() => return End::Closed,
@@ -205,19 +204,11 @@ impl<S: HttpService> Future for ResponseFuture<S> {
     type Output = Result<Response<S::Body>, Infallible>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Poll::Ready(ready!(self.project().inner.poll(cx)).unwrap_or_else(|panic| {
-            tracing::error!(panic = message(&*panic), "a request handler panicked");
+        Poll::Ready(ready!(self.project().inner.poll(cx)).unwrap_or_else(|_| {
+            // The panic hook has logged it.
             let mut response = Response::new(S::Body::default());
             *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
             Ok(response)
         }))
     }
-}
-
-fn message(panic: &(dyn Any + Send)) -> &str {
-    panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no message")
 }

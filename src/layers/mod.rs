@@ -1,0 +1,3 @@
+//! Tower layers; `app.rs` alone puts them in order.
+
+pub mod http;
