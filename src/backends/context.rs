@@ -45,7 +45,7 @@ pub struct Context {
     /// Where background work runs.
     pub background: Background,
     /// The background runtime's HTTP client.
-    pub client: Arc<outbound::Client>,
+    pub client: outbound::Client,
     /// Where messages for one session go.
     pub sessions: Arc<dyn SessionSink>,
     /// Where updates of resources go that several clients may have subscribed to.
@@ -58,7 +58,7 @@ impl Context {
     /// A context with a channel of updates of its own.
     pub fn new(
         background: Background,
-        client: Arc<outbound::Client>,
+        client: outbound::Client,
         sessions: Arc<dyn SessionSink>,
         max_in_flight: usize,
     ) -> Self {

@@ -132,7 +132,8 @@ impl Handle {
         })
     }
 
-    fn unavailable(&self) -> Error {
+    /// Why it cannot be called.
+    pub fn unavailable(&self) -> Error {
         let state = self.state.borrow();
         let is_running = matches!(*state, BackendState::Running(_));
         Error::Unavailable {

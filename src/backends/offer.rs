@@ -212,7 +212,7 @@ impl Offer {
     /// An offer of these lists, in the order of [`Kind::ALL`].
     pub fn new(initialized: Bytes, lists: [Vec<Item>; 4]) -> Self {
         let declared = Declared::parse(&initialized);
-        let digest = digest_of(&lists);
+        let digest = digest_of(declared, &lists);
         Self { initialized, declared, lists, digest }
     }
 
@@ -221,7 +221,7 @@ impl Offer {
         &self.lists[kind as usize]
     }
 
-    /// Two offers with the same digest list the same, byte for byte.
+    /// Two offers with the same digest declare the same and list the same, byte for byte.
     pub fn digest(&self) -> &[u8; 32] {
         &self.digest
     }
@@ -244,8 +244,9 @@ fn raw(offer: Option<&Offer>, kind: Kind) -> impl Iterator<Item = &Bytes> {
     offer.map_or(&[][..], |offer| offer.items(kind)).iter().map(|item| &item.raw)
 }
 
-fn digest_of(lists: &[Vec<Item>; 4]) -> [u8; 32] {
+fn digest_of(declared: Declared, lists: &[Vec<Item>; 4]) -> [u8; 32] {
     let mut context = digest::Context::new(&digest::SHA256);
+    context.update(format!("{declared:?}").as_bytes());
     for list in lists {
         context.update(&list.len().to_le_bytes());
         for item in list {

@@ -269,7 +269,7 @@ impl Pool {
         });
         opened.send_replace(Some(Ok(pooled.clone())));
         let closed = pooled.connection.closed();
-        let (client, timeout) = (&*self.context.client, self.config.connect_timeout);
+        let (client, timeout) = (&self.context.client, self.config.connect_timeout);
         let listen = inbox::read(self, &pooled, inbox);
         let list = listing::keep_listed(&pooled, client, timeout);
         tokio::select! {
@@ -333,3 +333,7 @@ impl std::fmt::Debug for Pool {
         f.debug_struct("Pool").field("backend", &self.config.name).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+#[path = "pool_tests.rs"]
+mod tests;

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::connection::Dialer;
 use super::offer::Kind;
@@ -356,6 +357,12 @@ pub(crate) fn context() -> Context {
 /// The same, with somebody who hears what comes for sessions.
 pub(crate) fn context_with(sessions: Arc<dyn SessionSink>) -> Context {
     let runtime = tokio::runtime::Handle::current();
-    let background = Background { runtime, tasks: tokio_util::task::TaskTracker::new() };
-    Context::new(background, Arc::default(), sessions, 100)
+    let background = Background { runtime, tasks: TaskTracker::new() };
+    Context::new(background, client(), sessions, 100)
+}
+
+/// An HTTP client that is never used.
+pub(crate) fn client() -> outbound::Client {
+    let trust = outbound::Trust::new(&[]).expect("no files are read");
+    outbound::Client::new(Arc::new(trust), TaskTracker::new())
 }
