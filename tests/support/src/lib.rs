@@ -30,7 +30,7 @@ pub use config_dir::ConfigDir;
 pub use gateway::Gateway;
 pub use image::ImageRoot;
 pub use peers::{Peers, skip};
-pub use process::{Process, Signal};
+pub use process::{Process, Signal, is_running, kill};
 pub use raw_client::{Exchange, RawClient, member};
 pub use sse::{Event, Parser};
 
@@ -41,4 +41,15 @@ pub const DEADLINE: Duration = Duration::from_secs(30);
 pub async fn within<T>(what: &str, work: impl Future<Output = T>) -> T {
     let done = tokio::time::timeout(DEADLINE, work).await;
     done.unwrap_or_else(|_| panic!("{what}: not within {DEADLINE:?}"))
+}
+
+/// Waits until `condition` holds, for what sends no event to wait for, such as the end of somebody else's child.
+pub async fn until(what: &str, condition: impl Fn() -> bool) {
+    let mut ticks = tokio::time::interval(Duration::from_millis(10));
+    within(what, async {
+        while !condition() {
+            ticks.tick().await;
+        }
+    })
+    .await;
 }
