@@ -18,6 +18,7 @@ mod metrics;
 mod peers;
 mod process;
 mod raw_client;
+mod rmcp_client;
 mod sse;
 pub mod wire;
 
