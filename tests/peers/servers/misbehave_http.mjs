@@ -23,12 +23,12 @@ class Stream {
     Object.assign(this, { response, session });
   }
 
-  start() {
+  start(priming = PRIMING) {
     if (this.#started) return;
     this.#started = true;
     this.response.writeHead(200, { 'content-type': 'text/event-stream', 'mcp-session-id': this.session.id });
     this.response.flushHeaders();
-    if (PRIMING) this.event('');
+    if (priming) this.event('');
   }
 
   event(data) {
@@ -88,8 +88,11 @@ export function serveHttp(respond, port) {
     if (GET_STREAM === '405') return refuse(response, 405, 'Method not allowed');
     const last = request.headers['last-event-id'];
     const stream = new Stream(response, session);
-    stream.start();
-    if (last === undefined) return (session.get = stream);
+    if (last === undefined) {
+      session.get = stream;
+      return stream.start();
+    }
+    stream.start(false);
     for (let id = Number(last) + 1; id <= session.events.length; id++) stream.write(id, session.events[id - 1]);
     response.end();
   }

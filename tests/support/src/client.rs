@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::peers::command;
-use crate::{Peers, Process};
+use crate::{Peers, Process, rmcp_client, within};
 
 /// A client has its own deadline of a minute and says what it waited for; this one is for a client that hangs.
 const CLIENT_DEADLINE: Duration = Duration::from_secs(90);
@@ -32,11 +32,13 @@ pub enum Client {
     Inspector,
     /// mcp-remote, the bridge desktop clients use.
     McpRemote,
+    /// rmcp, the SDK for Rust, in this process.
+    Rmcp,
 }
 
 impl Client {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::TsV1,
         Self::TsV2,
         Self::TsV2Auto,
@@ -45,11 +47,12 @@ impl Client {
         Self::PyV2Legacy,
         Self::Inspector,
         Self::McpRemote,
+        Self::Rmcp,
     ];
 
-    /// venv, script and era.
-    fn parts(self) -> (&'static str, &'static str, &'static str) {
-        match self {
+    /// venv, script and era of a client that is a program.
+    fn program(self) -> Option<(&'static str, &'static str, &'static str)> {
+        Some(match self {
             Self::TsV1 => ("", "clients/ts_v1.mjs", ""),
             Self::TsV2 => ("", "clients/ts_v2.mjs", "legacy"),
             Self::TsV2Auto => ("", "clients/ts_v2.mjs", "auto"),
@@ -58,12 +61,15 @@ impl Client {
             Self::PyV2Legacy => ("mcp-v2", "clients/py_v2.py", "legacy"),
             Self::Inspector => ("", "clients/inspector.mjs", "legacy"),
             Self::McpRemote => ("", "clients/mcp_remote.mjs", ""),
-        }
+            Self::Rmcp => return None,
+        })
     }
 
     /// Connects to `url`, lists the tools and calls `tool`: `{ok, protocol, tools, result}`, or `{ok: false, error}`.
     pub async fn run(self, peers: &Peers, url: &str, tool: &str, arguments: &Value) -> Value {
-        let (venv, script, era) = self.parts();
+        let Some((venv, script, era)) = self.program() else {
+            return within("rmcp", rmcp_client::run(url, tool, arguments)).await;
+        };
         let mut command = command(&peers.script(venv, script));
         command.args([url, tool, &arguments.to_string()]).env("PEER_ERA", era);
         last_json_line(script, command, CLIENT_DEADLINE).await

@@ -2,8 +2,11 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
-use crate::Process;
+use serde_json::json;
+
+use crate::{Process, RawClient, within};
 
 /// A running gateway on free ports of loopback.
 pub struct Gateway {
@@ -61,6 +64,25 @@ impl Gateway {
     /// `http://127.0.0.1:PORT` of the metrics listener.
     pub fn metrics_origin(&self) -> &str {
         self.metrics.trim_end_matches("/metrics")
+    }
+
+    /// Waits until all these tools are listed, and gives the client that saw them. A list waits for backends in their
+    /// first start, but not as long as a busy machine may take to start five of them.
+    pub async fn client_that_sees(&self, tools: &[&str]) -> RawClient {
+        let client = RawClient::connect(&self.mcp, &json!({})).await;
+        let mut ticks = tokio::time::interval(Duration::from_millis(50));
+        let what = format!("a list with {tools:?}");
+        within(&what, async {
+            loop {
+                ticks.tick().await;
+                let list = client.call("tools/list", &json!({})).await;
+                if tools.iter().all(|tool| list.contains(&format!("\"{tool}\""))) {
+                    break;
+                }
+            }
+        })
+        .await;
+        client
     }
 
     /// The process.

@@ -18,6 +18,7 @@ mod metrics;
 mod peers;
 mod process;
 mod raw_client;
+mod rmcp_client;
 mod sse;
 pub mod wire;
 
@@ -30,7 +31,7 @@ pub use config_dir::ConfigDir;
 pub use gateway::Gateway;
 pub use image::ImageRoot;
 pub use peers::{Peers, skip};
-pub use process::{Process, Signal};
+pub use process::{Process, Signal, is_running, kill};
 pub use raw_client::{Exchange, RawClient, member};
 pub use sse::{Event, Parser};
 
@@ -41,4 +42,15 @@ pub const DEADLINE: Duration = Duration::from_secs(30);
 pub async fn within<T>(what: &str, work: impl Future<Output = T>) -> T {
     let done = tokio::time::timeout(DEADLINE, work).await;
     done.unwrap_or_else(|_| panic!("{what}: not within {DEADLINE:?}"))
+}
+
+/// Waits until `condition` holds, for what sends no event to wait for, such as the end of somebody else's child.
+pub async fn until(what: &str, condition: impl Fn() -> bool) {
+    let mut ticks = tokio::time::interval(Duration::from_millis(10));
+    within(what, async {
+        while !condition() {
+            ticks.tick().await;
+        }
+    })
+    .await;
 }

@@ -114,6 +114,19 @@ impl Drop for Process {
     }
 }
 
+/// `kill -9` of a process that the test did not start itself.
+pub fn kill(pid: u32) {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a process id");
+    kill_process(pid, Signal::KILL).unwrap_or_else(|error| panic!("kill {pid:?}: {error}"));
+}
+
+/// Whether a process exists and is more than a zombie.
+pub fn is_running(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The state stands behind the name, which may hold anything but ends with the last bracket.
+    stat.rsplit(") ").next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with('Z'))
+}
+
 /// Reads a pipe to its end on a thread of its own: a process whose pipe is full would hang.
 fn drain(
     pipe: Option<impl Read + Send + 'static>,
