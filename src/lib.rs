@@ -2,4 +2,5 @@
 
 pub mod backends;
 pub mod call;
+pub mod demo;
 pub mod mcp;
