@@ -2,6 +2,7 @@
 
 mod asking;
 mod calls;
+mod demo;
 mod failures;
 mod processes;
 
