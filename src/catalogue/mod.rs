@@ -14,6 +14,7 @@ mod find;
 mod list;
 mod member;
 mod naming;
+mod route;
 mod snapshot;
 mod template;
 #[cfg(test)]
@@ -29,5 +30,6 @@ pub use face::Face;
 pub use list::InvalidCursor;
 pub use member::Member;
 pub use naming::{MAX_NAME_CHARS, Naming};
+pub use route::Route;
 pub use snapshot::{Catalogue, ListError, ServerError};
 pub use view::{View, Visibility};

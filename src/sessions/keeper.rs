@@ -9,9 +9,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::time;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::relay::{Head, Relay};
+use crate::call::Error;
 
 /// How many calls are carried on without a client; what comes then is cancelled.
 const MAX_KEPT: usize = 1024;
@@ -23,13 +25,20 @@ const MAX_AGE: Duration = Duration::from_hours(1);
 ///
 /// What they say goes into the session's replay buffer, from where a client that has event ids can
 /// fetch it.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Keeper {
     tasks: TaskTracker,
+    draining: CancellationToken,
     kept: Arc<AtomicUsize>,
 }
 
 impl Keeper {
+    /// A keeper whose work belongs to `tasks` and is given up at `draining`: replays end with the
+    /// process.
+    pub fn new(tasks: TaskTracker, draining: CancellationToken) -> Self {
+        Self { tasks, draining, kept: Arc::default() }
+    }
+
     /// How many calls are being carried on.
     pub fn len(&self) -> usize {
         self.kept.load(Ordering::Relaxed)
@@ -48,10 +57,12 @@ impl Keeper {
             return;
         }
         let kept = Kept(Arc::clone(&self.kept));
+        let draining = self.draining.clone();
         let work = async move {
             let _kept = kept;
-            let drained = async { while poll_fn(|cx| relay.poll_frame(cx)).await.is_some() {} };
-            if time::timeout(MAX_AGE, drained).await.is_err() {
+            let carried = async { while poll_fn(|cx| relay.poll_frame(cx)).await.is_some() {} };
+            let carried = draining.run_until_cancelled(time::timeout(MAX_AGE, carried)).await;
+            if matches!(carried, Some(Err(_))) {
                 metrics::counter!("portcullis_dropped_total", "reason" => "kept_too_long")
                     .increment(1);
             }
@@ -88,6 +99,11 @@ impl Guarded {
     /// See [`Relay::open_stream`].
     pub fn open_stream(&mut self) -> Option<Bytes> {
         self.relay().open_stream()
+    }
+
+    /// See [`Relay::fail`].
+    pub fn fail(&mut self, error: &Error) {
+        self.relay().fail(error);
     }
 
     /// See [`Relay::poll_frame`].

@@ -42,6 +42,11 @@ impl Log {
         Arc::new(Self { stream, inner: Mutex::new(inner), changed: Notify::new() })
     }
 
+    /// The stream's number.
+    pub fn stream(&self) -> u32 {
+        self.stream
+    }
+
     /// Adds a message and returns its frame, ready to be sent.
     pub fn push(&self, message: &[u8]) -> Bytes {
         let mut inner = self.inner.lock();

@@ -10,7 +10,9 @@ mod relay;
 mod running;
 mod seal;
 mod session;
+mod sink;
 mod state;
+mod subscriptions;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -28,9 +30,11 @@ pub use relay::{Head, Listener, Relay, Render, Working};
 pub use running::{Claim, Running};
 pub use seal::{Keys, NoRandomness};
 pub use session::{Home, Owner, Session};
-pub use state::{Listening, State};
+pub use state::{LISTEN, Listening, State};
+pub use subscriptions::Subscriptions;
 
 use crate::call::{Endpoint, Principal, SessionId};
+use crate::catalogue::View;
 use crate::mcp::{Capabilities, ProtocolVersion};
 
 /// How long unused soft state is kept.
@@ -48,6 +52,7 @@ pub struct Sessions {
     deleted: Mutex<Deleted>,
     states: Mutex<HashMap<SessionId, Arc<State>>>,
     running: Arc<Running>,
+    subscriptions: Subscriptions,
 }
 
 /// The session does not exist: never did, has expired, was deleted, or is somebody else's.
@@ -77,6 +82,7 @@ impl Sessions {
             deleted: Mutex::default(),
             states: Mutex::default(),
             running: Arc::default(),
+            subscriptions: Subscriptions::default(),
         })
     }
 
@@ -121,6 +127,7 @@ impl Sessions {
     /// Ends a session: its streams, its open questions, its id.
     pub fn delete(&self, session: &Session) {
         self.deleted.lock().insert(session.id);
+        self.subscriptions.forget(session.id);
         let state = self.states.lock().remove(&session.id);
         if let Some(state) = state {
             state.close();
@@ -147,11 +154,16 @@ impl Sessions {
         &self.running
     }
 
+    /// Who subscribed to what on shared connections.
+    pub fn subscriptions(&self) -> &Subscriptions {
+        &self.subscriptions
+    }
+
     /// Says something to every client that listens at one of the endpoints.
-    pub fn broadcast(&self, message: &Bytes, is_for: impl Fn(&Endpoint) -> bool) {
+    pub fn broadcast(&self, message: &Bytes, is_for: impl Fn(&Endpoint, &View) -> bool) {
         let states: Vec<_> = self.states.lock().values().cloned().collect();
         for state in states {
-            if state.listening_at().is_some_and(|endpoint| is_for(&endpoint)) {
+            if state.listens(&is_for) {
                 state.notify(message);
             }
         }

@@ -11,11 +11,13 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use futures_util::Stream;
 
+use super::Sessions;
 use super::log::Log;
 use super::running::Claim;
 use super::state::State;
-use crate::call::{Body, Error, Event, Events, Reply, Responder};
-use crate::mcp::{LogLevel, Message, ProtocolVersion, RequestId, method::notification, sse};
+use crate::call::{Body, Error, Event, Events, Reply, Responder, SessionId};
+use crate::mcp::method::notification;
+use crate::mcp::{LogLevel, Message, ProtocolVersion, RequestId, sse};
 
 /// The future of the call stack, boxed once so that it can outlive the connection it was made on.
 pub type Working = Pin<Box<dyn Future<Output = Result<Reply, Error>> + Send>>;
@@ -26,8 +28,8 @@ pub type Render = fn(Option<&RequestId>, &Error) -> Bytes;
 pub struct Listener {
     /// The revision it speaks.
     pub version: ProtocolVersion,
-    /// Its session's state, made when a stream needs it; `None` for a client without a session.
-    pub state: Option<Box<dyn FnOnce() -> Arc<State> + Send>>,
+    /// Its session, whose state is made when a stream needs it; `None` for a client without one.
+    pub session: Option<(Arc<Sessions>, SessionId)>,
     /// The least severe log messages it wants.
     pub log_level: Option<LogLevel>,
     /// Lets it cancel the call.
@@ -78,6 +80,13 @@ impl Relay {
         !self.listener.version.is_modern() && !matches!(self.work, Work::Done | Work::Last(_))
     }
 
+    /// Ends the call with an error as its last message; the work behind it is dropped.
+    pub fn fail(&mut self, error: &Error) {
+        if !matches!(self.work, Work::Done | Work::Last(_)) {
+            self.work = Work::Last((self.render)(Some(&self.id), error));
+        }
+    }
+
     /// Waits until it is known what kind of response this becomes.
     pub fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Head> {
         if self.poll_cancelled(cx) {
@@ -102,7 +111,8 @@ impl Relay {
 
     /// The response becomes a stream: the frame that opens it, if the client's revision has one.
     pub fn open_stream(&mut self) -> Option<Bytes> {
-        let state = self.listener.state.take()?();
+        let (sessions, id) = self.listener.session.as_ref()?;
+        let state = sessions.state(*id);
         let log = state.new_stream();
         let priming = self.listener.version.has_priming_events().then(|| log.priming(None));
         self.stream = Some((state, log));
@@ -175,11 +185,9 @@ impl Relay {
 
     /// Whether the client's log level lets a notification pass.
     fn wants(&self, notification: &Bytes) -> bool {
-        let Some(wanted) = self.listener.log_level else { return true };
-        Message::parse(notification.clone()).map_or(true, |message| {
-            message.method_name() != notification::MESSAGE
-                || level_of(&message).is_none_or(|level| level >= wanted)
-        })
+        self.listener.log_level.is_none()
+            || Message::parse(notification.clone())
+                .map_or(true, |message| passes_level(&message, self.listener.log_level))
     }
 
     fn frame(&self, message: &[u8]) -> Bytes {
@@ -213,6 +221,13 @@ impl Drop for Relay {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// Whether a client that asked for `wanted` gets a notification; only log messages have a level.
+pub(super) fn passes_level(notification: &Message, wanted: Option<LogLevel>) -> bool {
+    let Some(wanted) = wanted else { return true };
+    notification.method_name() != notification::MESSAGE
+        || level_of(notification).is_none_or(|level| level >= wanted)
 }
 
 fn level_of(message: &Message) -> Option<LogLevel> {

@@ -13,10 +13,11 @@ use super::asked::Asked;
 use super::log::Log;
 use super::session::Home;
 use crate::call::{Endpoint, Responder, SessionId};
+use crate::catalogue::View;
 use crate::mcp::LogLevel;
 
-/// The stream that GET opens; POST streams count from one.
-const LISTEN: u32 = 0;
+/// The number of the stream that GET opens; POST streams count from one.
+pub const LISTEN: u32 = 0;
 /// How many streams of one session are kept for a client that comes back, and for how long after
 /// their end.
 const MAX_KEPT_STREAMS: usize = 64;
@@ -30,7 +31,7 @@ pub struct State {
     level: AtomicU8,
     asked: Asked,
     listen: Arc<Log>,
-    listening_at: Mutex<Option<Endpoint>>,
+    listening: Mutex<Option<(Endpoint, View)>>,
     open_streams: AtomicUsize,
     posts: Mutex<Posts>,
     touched: Mutex<Instant>,
@@ -53,7 +54,7 @@ impl State {
             level: AtomicU8::new(u8::MAX),
             asked: Asked::default(),
             listen: Log::new(LISTEN),
-            listening_at: Mutex::default(),
+            listening: Mutex::default(),
             open_streams: AtomicUsize::new(0),
             posts: Mutex::default(),
             touched: Mutex::new(Instant::now()),
@@ -95,16 +96,16 @@ impl State {
         self.posts.lock().logs.get(&number).cloned()
     }
 
-    /// A GET stream opens at an endpoint.
-    pub fn listen(self: &Arc<Self>, endpoint: Endpoint) -> Listening {
-        *self.listening_at.lock() = Some(endpoint);
+    /// A GET stream opens at an endpoint, for a client that sees the catalogue in some way.
+    pub fn listen(self: &Arc<Self>, endpoint: Endpoint, view: View) -> Listening {
+        *self.listening.lock() = Some((endpoint, view));
         self.open_streams.fetch_add(1, Ordering::Relaxed);
         Listening(Arc::clone(self))
     }
 
-    /// The endpoint at which a GET stream was opened, if one was.
-    pub fn listening_at(&self) -> Option<Endpoint> {
-        self.listening_at.lock().clone()
+    /// Whether a GET stream was opened at such an endpoint by a client with such a view.
+    pub fn listens(&self, at: impl Fn(&Endpoint, &View) -> bool) -> bool {
+        self.listening.lock().as_ref().is_some_and(|(endpoint, view)| at(endpoint, view))
     }
 
     /// Says something to the client on its GET stream; false if it never opened one.

@@ -7,6 +7,8 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::*;
 use crate::call::{Answer, Error, Event, Outcome, Reply, Responder, Response};
@@ -35,13 +37,10 @@ fn scripted() -> (mpsc::Sender<Result<Event, Error>>, Reply) {
 
 fn relay(sessions: &Arc<Sessions>, version: ProtocolVersion, reply: Reply) -> (SessionId, Relay) {
     let id = SessionId::from_bytes(seal::random().unwrap());
-    let known = Arc::clone(sessions);
     let has_session = !version.is_modern();
     let listener = Listener {
         version,
-        state: has_session.then(|| -> Box<dyn FnOnce() -> Arc<State> + Send> {
-            Box::new(move || known.state(id))
-        }),
+        session: has_session.then(|| (Arc::clone(sessions), id)),
         log_level: Some(LogLevel::Warning),
         claim: has_session.then(|| sessions.running().claim(id, RequestId::from(1))),
     };
@@ -155,7 +154,7 @@ async fn a_question_that_is_open_when_the_call_ends_is_refused() {
 async fn a_modern_client_that_leaves_cancels_and_a_legacy_one_is_kept() {
     for (version, kept) in [(MODERN, false), (LEGACY, true)] {
         let sessions = sessions();
-        let keeper = Keeper::default();
+        let keeper = Keeper::new(TaskTracker::new(), CancellationToken::new());
         let (sender, mut reply) = scripted();
         let (ended, end) = oneshot::channel();
         reply.on_end(move |outcome| ended.send(outcome).unwrap());
