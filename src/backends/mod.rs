@@ -12,6 +12,7 @@ mod inbox;
 mod key;
 mod listing;
 mod offer;
+pub mod http;
 mod open;
 mod pool;
 pub mod relay;

@@ -62,10 +62,11 @@ impl Client {
                     }
                     (lease, false)
                 }
-                None => match self.connect(destination).await? {
+                // Boxed: a request rarely needs it, and its future is large.
+                None => match Box::pin(self.connect(destination)).await? {
                     Connection::Own(lease) => (lease, true),
                     Connection::Shared(http2) => {
-                        return self.send_shared(http2, destination, request).await;
+                        return Box::pin(self.send_shared(http2, destination, request)).await;
                     }
                 },
             };
