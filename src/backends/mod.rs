@@ -10,6 +10,7 @@ mod context;
 mod handle;
 mod inbox;
 mod key;
+mod level;
 mod listing;
 mod offer;
 pub mod http;
