@@ -3,6 +3,7 @@
 pub mod backends;
 pub mod call;
 pub mod catalogue;
+pub mod demo;
 pub mod mcp;
 pub mod outbound;
 pub mod supervise;
