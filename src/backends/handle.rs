@@ -129,10 +129,9 @@ impl Handle {
         let opened = self.pool.connection(key).await;
         opened.map_err(|error| match error {
             ConnectError::Full(limit) => Error::Busy { backend: self.name().clone(), limit },
-            error => Error::Connect {
-                backend: self.name().clone(),
-                detail: error.to_string().into(),
-            },
+            error => {
+                Error::Connect { backend: self.name().clone(), detail: error.to_string().into() }
+            }
         })
     }
 

@@ -178,10 +178,7 @@ impl Catalogue {
     }
 
     /// The backends behind an endpoint, by their place in the catalogue.
-    pub(super) fn members_at(
-        &self,
-        endpoint: &Endpoint,
-    ) -> impl Iterator<Item = (usize, &Member)> {
+    pub(super) fn members_at(&self, endpoint: &Endpoint) -> impl Iterator<Item = (usize, &Member)> {
         let (all, one) = match endpoint {
             Endpoint::Aggregate => (&self.members[..], None),
             Endpoint::Server(name) => (&[][..], self.member(name)),

@@ -48,8 +48,7 @@ impl Gate {
         let handles = handles.into_iter().map(|handle| (handle, true)).collect();
         let registry = Registry::of(handles, context);
         let shutdown = CancellationToken::new();
-        let catalogue =
-            Catalogue::start(Config::default(), members, &context.background, shutdown);
+        let catalogue = Catalogue::start(Config::default(), members, &context.background, shutdown);
         Self { registry, catalogue }
     }
 
@@ -104,10 +103,8 @@ fn shared(name: &str, backend: &Arc<Backend>, context: &Context) -> Arc<Handle> 
 async fn tools_of_all_backends_are_listed_by_backend_and_found_without_a_list() {
     let context = context();
     let (time, git) = (Backend::with_tools(&["now", "in"]), Backend::with_tools(&["log"]));
-    let gate = Gate::over(
-        vec![shared("time", &time, &context), shared("git", &git, &context)],
-        &context,
-    );
+    let gate =
+        Gate::over(vec![shared("time", &time, &context), shared("git", &git, &context)], &context);
     gate.registry.ready().await;
     settle().await;
     assert_eq!(gate.tool("x_time_in", &anybody()), Some(("time".into(), "in".into())));
@@ -166,8 +163,7 @@ async fn pages_lead_to_every_item_once_also_when_the_list_changes_meanwhile() {
     let gate = Gate::over(vec![shared("s", &backend, &context)], &context);
 
     let list = async |cursor: Option<String>| {
-        let page =
-            gate.catalogue.list(&AGGREGATE, Kind::Tool, cursor.as_deref(), &anybody()).await;
+        let page = gate.catalogue.list(&AGGREGATE, Kind::Tool, cursor.as_deref(), &anybody()).await;
         page.unwrap()
     };
     let (mut seen, mut cursor) = (Vec::new(), None);
