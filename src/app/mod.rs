@@ -1,0 +1,4 @@
+//! The gateway as a whole.
+
+pub mod config;
+pub mod load;

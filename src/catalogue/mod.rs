@@ -1,0 +1,5 @@
+//! What the backends offer, under one set of names.
+
+mod config;
+
+pub use config::{Config, Expose, Prefix};

@@ -1,0 +1,5 @@
+//! Logs and metrics.
+
+mod config;
+
+pub use config::{Format, Logging, Metrics};

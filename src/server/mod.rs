@@ -1,0 +1,5 @@
+//! The listeners of the gateway.
+
+mod config;
+
+pub use config::{Aggregator, Http};

@@ -1,0 +1,5 @@
+//! MCP sessions.
+
+mod config;
+
+pub use config::Config;
