@@ -209,6 +209,11 @@ impl<'a, 'e> Fields<'a, 'e> {
         self.take(key).is_some()
     }
 
+    /// The value of `key` as it stands in the document.
+    pub fn data(&mut self, key: &'static str) -> Option<&'a Data> {
+        self.take(key).map(|entry| &entry.value.data)
+    }
+
     /// Takes `keys` whatever they hold: they are somebody else's, and mean nothing here.
     pub fn accept(&mut self, keys: &[&'static str]) {
         for key in keys {
@@ -228,6 +233,13 @@ impl<'a, 'e> Fields<'a, 'e> {
     pub fn problem(&mut self, key: &str, message: impl Into<String>) {
         let problem = Problem::new(self.location_of(key), self.path_of(key), message);
         self.reader.problems.push(problem);
+    }
+
+    /// A problem with the value of `key` in the section `section`, seen from above.
+    pub fn problem_below(&mut self, section: &'static str, key: &str, message: impl Into<String>) {
+        let entries: &[Entry] = self.entry(section).map_or(&[], |entry| entry.value.entries());
+        let (path, location) = (self.key_path(section), self.location_of(section));
+        Fields::new(self.reader, entries, path, location).problem(key, message);
     }
 
     /// A warning about the value of `key`.

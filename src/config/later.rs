@@ -106,7 +106,8 @@ mod tests {
         let environment: Environment = environment.iter().copied().collect();
         let mut reader = Reader::new(location, Path::new(""), &environment).with_overrides();
         let default = json!({"enabled": true, "allow": [], "tls": null});
-        reader.document(documents.first(), |fields| fields.later("denylist", &default));
+        let root = documents.first().map(|document| &document.root);
+        reader.document(root, |fields| fields.later("denylist", &default));
         reader.finish().0.iter().map(ToString::to_string).collect()
     }
 

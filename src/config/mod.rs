@@ -29,4 +29,4 @@ pub use problem::{Location, Problem};
 pub use reader::Reader;
 pub use secret::Key;
 pub use value::Value;
-pub use yaml::{MAX_FILE_BYTES, parse as parse_yaml, quote as quote_yaml, read_file};
+pub use yaml::{Document, MAX_FILE_BYTES, parse as parse_yaml, quote as quote_yaml, read_file};

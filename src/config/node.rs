@@ -74,12 +74,16 @@ impl Node {
 
     /// The value of `key`, to be changed.
     pub(crate) fn get_mut(&mut self, key: &str) -> Option<&mut Self> {
-        match &mut self.data {
-            Data::Map(entries) => {
-                entries.iter_mut().find(|entry| entry.key == key).map(|entry| &mut entry.value)
-            }
-            _ => None,
-        }
+        self.entries_mut().find(|(name, _)| *name == key).map(|(_, value)| value)
+    }
+
+    /// The entries of a mapping, to be changed.
+    pub(crate) fn entries_mut(&mut self) -> impl Iterator<Item = (&str, &mut Self)> {
+        let entries = match &mut self.data {
+            Data::Map(entries) => entries.as_mut_slice(),
+            _ => &mut [],
+        };
+        entries.iter_mut().map(|entry| (entry.key.as_str(), &mut entry.value))
     }
 
     /// The text of a scalar.

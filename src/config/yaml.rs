@@ -33,8 +33,17 @@ pub fn read_file(path: &Path) -> Result<String, Problem> {
     Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
 }
 
+/// One document of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document {
+    /// Its value.
+    pub root: Node,
+    /// What is wrong with it as YAML: duplicate keys.
+    pub problems: Vec<Problem>,
+}
+
 /// Reads every document of `text`. After a syntax error the documents before it are still there.
-pub fn parse(text: &str, location: &Location) -> (Vec<Node>, Vec<Problem>) {
+pub fn parse(text: &str, location: &Location) -> (Vec<Document>, Option<Problem>) {
     let mut builder = Builder {
         events: Parser::new_from_str(text),
         location,
@@ -43,10 +52,10 @@ pub fn parse(text: &str, location: &Location) -> (Vec<Node>, Vec<Problem>) {
         problems: Vec::new(),
     };
     let mut documents = Vec::new();
-    if let Err(Stop { line, message }) = builder.documents(&mut documents) {
-        builder.problems.push(Problem::new(location.at(line), "", message));
-    }
-    (documents, builder.problems)
+    let end = builder.documents(&mut documents);
+    let error =
+        end.err().map(|Stop { line, message }| Problem::new(location.at(line), "", message));
+    (documents, error)
 }
 
 /// Writes `text` as one YAML scalar that is read as the same string, by YAML 1.1 readers too.
@@ -83,7 +92,7 @@ struct Builder<'t> {
 }
 
 impl<'t> Builder<'t> {
-    fn documents(&mut self, documents: &mut Vec<Node>) -> Result<(), Stop> {
+    fn documents(&mut self, documents: &mut Vec<Document>) -> Result<(), Stop> {
         loop {
             let (event, span) = self.next()?;
             match event {
@@ -94,7 +103,9 @@ impl<'t> Builder<'t> {
                 | Event::Nothing => {}
                 event => {
                     self.anchors.clear();
-                    documents.push(self.node(event, span, "", 0)?);
+                    let root = self.node(event, span, "", 0)?;
+                    let problems = std::mem::take(&mut self.problems);
+                    documents.push(Document { root, problems });
                 }
             }
         }

@@ -1,0 +1,57 @@
+//! The `portcullis` command: arguments, and one file per command.
+
+mod check;
+mod demo_server;
+mod health;
+mod serve;
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+pub use check::CheckArgs;
+pub use demo_server::DemoServerArgs;
+pub use health::HealthArgs;
+pub use serve::ServeArgs;
+
+use crate::config::Environment;
+
+/// One MCP endpoint in front of many MCP servers.
+#[derive(Debug, Parser)]
+#[command(name = "portcullis", version)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check a configuration and report all of its problems at once
+    Check(CheckArgs),
+}
+
+/// Where the configuration is.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ConfigArgs {
+    /// Directory or file of the configuration [default: ~/.config/portcullis]
+    #[arg(long, visible_alias = "config-path", env = "PORTCULLIS_CONFIG", value_name = "PATH")]
+    pub config: Option<PathBuf>,
+}
+
+impl Cli {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// When standard output cannot be written.
+    pub fn run(self) -> io::Result<ExitCode> {
+        let environment = Environment::of_process();
+        let mut out = io::stdout().lock();
+        match self.command {
+            Command::Check(args) => args.run(&environment, &mut out),
+        }
+    }
+}
