@@ -3,6 +3,7 @@
 mod check;
 mod demo_server;
 mod health;
+mod import;
 mod serve;
 
 use std::io;
@@ -14,6 +15,7 @@ use clap::{Args, Parser, Subcommand};
 pub use check::CheckArgs;
 pub use demo_server::DemoServerArgs;
 pub use health::HealthArgs;
+pub use import::ImportArgs;
 pub use serve::ServeArgs;
 
 use crate::config::Environment;
@@ -32,6 +34,8 @@ pub struct Cli {
 pub enum Command {
     /// Check a configuration and report all of its problems at once
     Check(CheckArgs),
+    /// Turn a client's mcp.json into MCP servers of a configuration directory
+    Import(ImportArgs),
 }
 
 /// Where the configuration is.
@@ -52,6 +56,7 @@ impl Cli {
         let mut out = io::stdout().lock();
         match self.command {
             Command::Check(args) => args.run(&environment, &mut out),
+            Command::Import(args) => args.run(&environment, &mut out),
         }
     }
 }
