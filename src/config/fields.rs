@@ -58,15 +58,18 @@ impl<'a, 'e> Fields<'a, 'e> {
         }
     }
 
-    /// Sets `target` to the value of `key`, which must lie in `range`.
+    /// Sets `target` to the number at `key`, which must lie in `range`.
     pub fn set_within<T>(&mut self, key: &'static str, target: &mut T, range: RangeInclusive<T>)
     where
         T: Value + PartialOrd + std::fmt::Display,
     {
-        self.set_checked(key, target, |value| {
-            let fault = || format!("is not between {} and {}", range.start(), range.end());
-            if range.contains(value) { Ok(()) } else { Err(fault()) }
-        });
+        let (low, high) = (range.start(), range.end());
+        let fault = || format!("is not a whole number from {low} to {high}");
+        let read =
+            |text: &str| T::read(text).ok().filter(|value| range.contains(value)).ok_or_else(fault);
+        if let Some(value) = self.get_with(key, read) {
+            *target = value;
+        }
     }
 
     /// Sets `target` to the value of `key` unless `check` says what is wrong with it.
@@ -100,7 +103,7 @@ impl<'a, 'e> Fields<'a, 'e> {
             let all = || words.iter().map(|(word, _)| *word).chain(later.iter().copied());
             Err(match all().collect::<Vec<_>>().as_slice() {
                 [only] => format!("is unknown; only \"{only}\" is allowed"),
-                known => format!("is unknown; use {}{}", known.join(", "), hint(text, all())),
+                known => format!("is unknown; use {}{}", either(known), hint(text, all())),
             })
         });
         if let Some(value) = chosen {
@@ -139,7 +142,8 @@ impl<'a, 'e> Fields<'a, 'e> {
         let entry = self.take(key)?;
         let path = self.key_path(key);
         let Data::List(items) = &entry.value.data else {
-            self.wrong_kind(key, "a list", "[…]");
+            let item = entry.value.data.shown().unwrap_or("…");
+            self.wrong_kind(key, "a list", &format!("[{item}]"));
             return None;
         };
         let mut values = Vec::with_capacity(items.len());
@@ -150,6 +154,18 @@ impl<'a, 'e> Fields<'a, 'e> {
             }
         }
         Some(values)
+    }
+
+    /// Sets `target` to the items of a list.
+    pub fn set_list<T>(
+        &mut self,
+        key: &'static str,
+        target: &mut Vec<T>,
+        read: impl Fn(&str) -> Result<T, String>,
+    ) {
+        if let Some(values) = self.list(key, read) {
+            *target = values;
+        }
     }
 
     /// The entries of a mapping with free keys; its values are secrets and are never shown. `read`
@@ -335,13 +351,26 @@ impl<'a, 'e> Fields<'a, 'e> {
         for entry in unknown {
             let near = hint(&entry.key, self.asked.iter().copied());
             let message = if near.is_empty() {
-                let mut known = self.asked.clone();
-                known.dedup();
-                format!("unknown key; known are {}", known.join(", "))
+                let mut seen = Vec::new();
+                for key in &self.asked {
+                    if !seen.contains(key) {
+                        seen.push(*key);
+                    }
+                }
+                format!("unknown key; known are {}", seen.join(", "))
             } else {
                 format!("unknown key{near}")
             };
             self.problem(&entry.key, message);
         }
+    }
+}
+
+/// `a, b or c`.
+fn either(words: &[&str]) -> String {
+    match words {
+        [] => String::new(),
+        [only] => (*only).to_owned(),
+        [first @ .., last] => format!("{} or {last}", first.join(", ")),
     }
 }

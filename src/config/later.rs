@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 use crate::config::fields::Found;
 use crate::config::{Data, Entry, Fields, Location, Node, Problem, hint};
 
-const LATER: &str = "not supported yet";
+const LATER: &str = "is not supported yet";
 
 impl Fields<'_, '_> {
     /// Takes `key` if it says nothing but `default`, a scalar, list or mapping in JSON.
@@ -89,7 +89,7 @@ fn is_default(text: &str, default: &Json) -> Result<(), String> {
         Json::Bool(default) => text == if *default { "true" } else { "false" },
         Json::Number(_) | Json::Array(_) | Json::Object(_) => false,
     };
-    if same { Ok(()) } else { Err(format!("is {LATER}")) }
+    if same { Ok(()) } else { Err(LATER.to_owned()) }
 }
 
 #[cfg(test)]
@@ -131,8 +131,8 @@ mod tests {
             [
                 "environment: PORTCULLIS_DENYLIST_TLS: \"x\" is not supported yet",
                 "x.yaml:2: denylist.enabled: \"false\" is not supported yet",
-                "x.yaml:3: denylist.allow: not supported yet",
-                "x.yaml:4: denylist.tls: not supported yet",
+                "x.yaml:3: denylist.allow: is not supported yet",
+                "x.yaml:4: denylist.tls: is not supported yet",
                 "x.yaml:5: denylist.blok: unknown key",
             ]
         );

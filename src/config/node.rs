@@ -26,6 +26,16 @@ pub enum Data {
     Broken,
 }
 
+impl Data {
+    /// The text of a scalar as the user wrote it.
+    pub(crate) fn shown(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text.shown()),
+            _ => None,
+        }
+    }
+}
+
 /// A scalar as it is written: `y`, `08` and `1e3` stay what they are where a string is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Text {

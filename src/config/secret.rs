@@ -45,10 +45,10 @@ impl fmt::Debug for Key {
 }
 
 impl Fields<'_, '_> {
-    /// The keys in the files that the list `key` names, one each.
-    pub fn keys(&mut self, key: &'static str) -> Option<Vec<Key>> {
+    /// Sets `target` to the keys in the files that the list `key` names, one each.
+    pub fn set_keys(&mut self, key: &'static str, target: &mut Vec<Key>) {
         let directory = self.reader.directory.clone();
-        self.list(key, |path| read_key(&directory.join(path)))
+        self.set_list(key, target, |path| read_key(&directory.join(path)));
     }
 
     /// The path of a file that must be readable now.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::config::{
-    Document, Environment, Fields, Location, Node, Problem, Reader, hint, parse_yaml, read_file,
+    Data, Document, Environment, Fields, Location, Node, Problem, Reader, parse_yaml, read_file,
 };
 use crate::definitions::{Quarantined, Server, dns_label, is_dns_label, mcp_server};
 
@@ -59,6 +59,15 @@ impl Objects {
     ) {
         let source = file.at(document.root.line);
         let refuse = |message: &str| Problem::new(source.clone(), "kind", message);
+        if !matches!(document.root.data, Data::Map(_)) {
+            // An empty document is what a file of comments holds.
+            if document.root.data != Data::Null {
+                let message = "is not a mapping; write \"key: value\" lines";
+                let problem = Problem::new(source.clone(), "", message);
+                self.quarantine(None, source, vec![problem]);
+            }
+            return;
+        }
         match document.root.get("kind").and_then(Node::text) {
             Some("Workflow") => {
                 self.warnings.push(refuse("Workflow is not supported yet; it is left out"));
@@ -119,7 +128,7 @@ fn envelope(fields: &mut Fields<'_, '_>) {
     fields.choose("apiVersion", &mut (), &[(API_VERSION, ())], &[]);
     fields.get_with("kind", |kind| match kind {
         "MCPServer" => Ok(()),
-        _ => Err(format!("is unknown; write MCPServer{}", hint(kind, ["MCPServer", "Workflow"]))),
+        _ => Err("is unknown; write MCPServer".to_owned()),
     });
     fields.accept(&["status"]);
 }

@@ -136,8 +136,8 @@ impl Section for Http {
         fields.set_within("maxBodyBytes", &mut self.max_body_bytes, 1024..=1 << 30);
         fields.set_within("maxInFlight", &mut self.max_in_flight, 1..=1_000_000);
         fields.set_within("maxStreams", &mut self.max_streams, 1..=1_000_000);
-        self.allowed_hosts = fields.list("allowedHosts", allowed_host).unwrap_or_default();
-        self.allowed_origins = fields.list("allowedOrigins", allowed_origin).unwrap_or_default();
+        fields.set_list("allowedHosts", &mut self.allowed_hosts, allowed_host);
+        fields.set_list("allowedOrigins", &mut self.allowed_origins, allowed_origin);
         fields.set("drain", &mut self.drain);
         fields.set_checked("keepAlive", &mut self.keep_alive, |every| {
             let fault = "is shorter than a second; every stream would be busy with comments";

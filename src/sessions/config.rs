@@ -22,7 +22,7 @@ impl Default for Config {
 
 impl Section for Config {
     fn read(&mut self, fields: &mut Fields<'_, '_>) {
-        self.keys = fields.keys("keyFiles").unwrap_or_default();
+        fields.set_keys("keyFiles", &mut self.keys);
         fields.set_checked("maxAge", &mut self.max_age, |age| {
             let fault = "is shorter than a minute; clients would always be initialising";
             if *age < Duration::from_mins(1) { Err(fault.to_owned()) } else { Ok(()) }

@@ -53,7 +53,7 @@ pub(super) fn is_secret(name: &str, value: &str) -> bool {
 }
 
 fn has_secret_name(name: &str) -> bool {
-    let words: Vec<String> = words(name);
+    let words = words(name);
     // `…_FILE` holds the path of a secret and not the secret.
     let last = words.last().map_or("", String::as_str);
     let place = matches!(last, "file" | "path" | "dir" | "url" | "id" | "name");
@@ -67,21 +67,14 @@ fn ends_in_word(word: &str) -> bool {
 
 /// `GITHUB_TOKEN`, `x-api-key` and `clientSecret` as lower-case words.
 fn words(name: &str) -> Vec<String> {
-    let mut words = vec![String::new()];
-    let mut lower = false;
+    let mut spaced = String::with_capacity(name.len() + 4);
     for c in name.chars() {
-        let word = words.last_mut().expect("there is always one");
-        if !c.is_ascii_alphanumeric() || (lower && c.is_ascii_uppercase()) {
-            if !word.is_empty() {
-                words.push(String::new());
-            }
+        if c.is_ascii_uppercase() && spaced.ends_with(|c: char| c.is_ascii_lowercase()) {
+            spaced.push(' ');
         }
-        if c.is_ascii_alphanumeric() {
-            words.last_mut().expect("there is always one").push(c.to_ascii_lowercase());
-        }
-        lower = c.is_ascii_lowercase();
+        spaced.push(if c.is_ascii_alphanumeric() { c } else { ' ' });
     }
-    words
+    spaced.split_whitespace().map(str::to_ascii_lowercase).collect()
 }
 
 /// Whether a value looks like a secret whatever it is called.
