@@ -6,14 +6,14 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
-use crate::mcp::response::code;
-use crate::mcp::{Invalid, RequestId, response};
 use crate::catalogue::ServerError;
 use crate::layers::http::body_limit::BodyError;
 use crate::layers::http::host::HostDenied;
 use crate::layers::http::limit::Overloaded;
 use crate::layers::http::origin::OriginDenied;
 use crate::layers::http::streams::TooManyStreams;
+use crate::mcp::response::code;
+use crate::mcp::{Invalid, RequestId, response};
 use crate::{call, sessions};
 
 /// Codes of our own lie outside of what JSON-RPC reserves (MCP 2026-07-28, "Error Codes").

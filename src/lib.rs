@@ -1,9 +1,13 @@
 //! Portcullis: one MCP endpoint in front of many MCP servers.
 
 pub mod app;
+pub mod authn;
 pub mod backends;
 pub mod call;
 pub mod catalogue;
+pub mod cli;
+pub mod config;
+pub mod definitions;
 pub mod demo;
 pub mod error;
 pub mod layers;

@@ -1,5 +1,11 @@
-//! From a configuration to a running gateway.
+//! From a configuration to a running gateway: the only place that orders layers.
+
+pub mod config;
 mod follow;
+pub mod load;
 mod print;
 mod recorder;
+mod serve;
 mod stack;
+
+pub use serve::serve;

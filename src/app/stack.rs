@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tower::ServiceBuilder;
 
+use super::recorder::CallRecorder;
 use crate::catalogue::Catalogue;
 use crate::layers::call::dispatch::{self, Dispatch};
 use crate::layers::call::policy::PolicyLayer;
@@ -19,12 +20,11 @@ use crate::layers::http::metrics::MetricsLayer;
 use crate::layers::http::origin::{OriginLayer, Origins};
 use crate::layers::http::request_id::RequestIdLayer;
 use crate::layers::http::respond::RespondLayer;
-use super::recorder::CallRecorder;
 use crate::outbound;
 use crate::policy::Gate;
 use crate::routes::mcp::{Ending, Mcp, Shared, Stack};
 use crate::routes::{self, Groups, Open, Path};
-use crate::server::{HttpService, Worker};
+use crate::server::{self, HttpService, Worker};
 use crate::sessions::Keeper;
 
 /// What all workers' stacks are made of.
@@ -48,6 +48,18 @@ pub(super) struct Edge {
     pub(super) host: HostLayer,
     pub(super) origins: Origins,
     pub(super) body: Limits,
+}
+
+impl Edge {
+    pub(super) fn new(http: &server::Http, is_loopback: bool) -> Self {
+        Self {
+            request_id: RequestIdLayer::new(),
+            limit: LimitLayer::new(http.max_in_flight),
+            host: HostLayer::new(is_loopback, http.allowed_hosts.clone()),
+            origins: Origins::new(is_loopback, http.allowed_origins.clone()),
+            body: Limits::new(http.max_body_bytes),
+        }
+    }
 }
 
 impl Parts {
@@ -104,4 +116,3 @@ impl Parts {
             .service(Groups { open: self.open.clone(), mcp: guarded })
     }
 }
-

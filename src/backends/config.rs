@@ -67,7 +67,7 @@ pub struct Remote {
 }
 
 /// `spec.gateway.tls`: how a backend proves who it is, and how we do.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tls {
     /// PEM file of CA certificates trusted besides the system's.
     pub ca_file: Option<PathBuf>,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::config::{Fields, Section};
+
 /// How long the catalogue waits and remembers.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -14,6 +16,13 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self { grace: Duration::from_mins(5), first_list_wait: Duration::from_secs(3) }
+    }
+}
+
+impl Section for Config {
+    fn read(&mut self, fields: &mut Fields<'_, '_>) {
+        fields.set("grace", &mut self.grace);
+        fields.set("firstListWait", &mut self.first_list_wait);
     }
 }
 
@@ -32,4 +41,11 @@ pub enum Prefix {
     Server,
     /// Nothing: the backend's own names.
     None,
+}
+
+impl Section for Expose {
+    fn read(&mut self, fields: &mut Fields<'_, '_>) {
+        fields.choose("prefix", &mut self.prefix, &[("none", Prefix::None)], &[]);
+        fields.choose("uris", &mut (), &[("keep", ())], &[]);
+    }
 }

@@ -1,14 +1,12 @@
 //! `/health`: is the process alive? `/ready`: should it get traffic?
 
-use std::sync::Arc;
-
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};
-use serde::Serialize;
 use tokio::sync::watch;
 
 use crate::mcp::header::JSON;
 use crate::server::{Body, Shutdown};
+use crate::supervise::Status;
 
 /// Whether the gateway should get traffic.
 #[derive(Clone, Debug)]
@@ -34,18 +32,6 @@ impl Readiness {
     }
 }
 
-/// What operators see of a backend.
-#[derive(Clone, Debug, Serialize)]
-pub struct BackendStatus {
-    /// Its name.
-    pub name: Arc<str>,
-    /// The state it is in.
-    pub state: &'static str,
-    /// What it failed with, if it did.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub error: Option<Arc<str>>,
-}
-
 /// `GET /health`: whoever can answer is alive.
 pub fn health() -> Response<Body> {
     response(StatusCode::OK, Body::from(r#"{"status":"ok"}"#))
@@ -58,7 +44,7 @@ pub fn ready(readiness: &Readiness) -> Response<Body> {
 }
 
 /// `GET /ready?verbose`: the same, and the backends; for operators only.
-pub fn ready_verbose(readiness: &Readiness, backends: &[BackendStatus]) -> Response<Body> {
+pub fn ready_verbose(readiness: &Readiness, backends: &[Status]) -> Response<Body> {
     let (status, word) = readiness.status();
     let text = serde_json::json!({ "status": word, "backends": backends }).to_string();
     response(status, Body::from(text))
@@ -102,12 +88,8 @@ mod tests {
     async fn operators_see_each_backend_with_its_error() {
         let readiness = Readiness::new(watch::channel(true).1, Shutdown::new());
         let backends = [
-            BackendStatus { name: "time".into(), state: "connected", error: None },
-            BackendStatus {
-                name: "git".into(),
-                state: "failed",
-                error: Some("no such file".into()),
-            },
+            Status { name: "time".into(), state: "connected", error: None },
+            Status { name: "git".into(), state: "failed", error: Some("no such file".into()) },
         ];
         let (status, text) = text(ready_verbose(&readiness, &backends)).await;
         assert_eq!(status, 200);

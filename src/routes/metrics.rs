@@ -9,11 +9,12 @@ use http::header::{ALLOW, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use tower::Service;
 
-use super::health::{self, BackendStatus, Readiness};
+use super::health::{self, Readiness};
 use crate::observe::exposition::Exposition;
 use crate::server::Body;
+use crate::supervise::Status;
 
-type Backends = dyn Fn() -> Vec<BackendStatus> + Send + Sync;
+type Backends = dyn Fn() -> Vec<Status> + Send + Sync;
 
 /// Answers `/metrics`, `/health`, `/ready` and `/ready?verbose`.
 #[derive(Clone)]
@@ -28,7 +29,7 @@ impl Operations {
     pub fn new(
         exposition: Exposition,
         readiness: Readiness,
-        backends: impl Fn() -> Vec<BackendStatus> + Send + Sync + 'static,
+        backends: impl Fn() -> Vec<Status> + Send + Sync + 'static,
     ) -> Self {
         Self { exposition, readiness, backends: Arc::new(backends) }
     }
@@ -95,8 +96,7 @@ mod tests {
     #[tokio::test]
     async fn each_path_has_its_answer() {
         let readiness = Readiness::new(watch::channel(true).1, Shutdown::new());
-        let backends =
-            || vec![BackendStatus { name: "time".into(), state: "connected", error: None }];
+        let backends = || vec![Status { name: "time".into(), state: "connected", error: None }];
         let operations = Operations::new(exposition::install(false), readiness, backends);
         for (method, path, status, says) in [
             (Method::GET, "/metrics", 200, "portcullis_build_info{version="),

@@ -24,6 +24,7 @@
 
 mod accept;
 mod body;
+mod config;
 mod connection;
 mod listeners;
 mod serve;
@@ -32,6 +33,7 @@ mod simple;
 mod worker;
 
 pub use body::{Body, BoxError};
+pub use config::{Aggregator, Http};
 pub use connection::{HttpService, PeerAddr, ResponseBody};
 pub use listeners::{BindError, Listeners};
 pub use serve::{Drained, Options, serve};

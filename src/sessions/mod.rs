@@ -3,6 +3,7 @@
 //! A session costs nothing until it streams, subscribes, sets a level or is asked something.
 
 mod asked;
+mod config;
 mod deleted;
 mod keeper;
 mod log;
@@ -23,6 +24,7 @@ use parking_lot::Mutex;
 use tokio::time::{self, Instant};
 
 pub use asked::Asked;
+pub use config::Config;
 use deleted::Deleted;
 pub use keeper::{Guarded, Keeper};
 pub use log::{Log, parse_event_id};

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::future;
+use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::supervisor::Supervisor;
@@ -27,13 +28,14 @@ pub struct Registry {
 }
 
 /// How a backend is, for people.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Status {
     /// Its name.
     pub name: Arc<str>,
     /// Its state, in the words people know.
     pub state: &'static str,
     /// What it failed with.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<Arc<str>>,
 }
 

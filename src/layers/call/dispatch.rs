@@ -46,7 +46,8 @@ impl Dispatch {
                 let cursor = call.request.params().cursor.as_ref().map(|text| &*text.value);
                 let view = View::of(&call.client);
                 let result = self.catalogue.list(&call.endpoint, kind, cursor, &view).await;
-                let result = result.map_err(|error| Error::InvalidParams(error.to_string().into()))?;
+                let result =
+                    result.map_err(|error| Error::InvalidParams(error.to_string().into()))?;
                 Ok(answer(&call, &result))
             }
             Route::Backend(backend) => self.relay(&call, &backend, &Target::default()).await,

@@ -72,7 +72,12 @@ mod tests {
             ("any", "application/json; charset=utf-8", "*/*", true),
             ("groups", "Application/JSON", "text/*, application/*;q=0.5", true),
             ("json only", "application/json", "application/json", false),
-            ("stream refused", "application/json", "application/json, text/event-stream;q=0", false),
+            (
+                "stream refused",
+                "application/json",
+                "application/json, text/event-stream;q=0",
+                false,
+            ),
             ("text", "text/plain", "*/*", false),
             ("json as a suffix", "application/jsonl", "*/*", false),
         ] {

@@ -37,9 +37,8 @@ impl<S: Stack> Mcp<S> {
         }
         let open = self.shared.streams.open()?;
         let state = self.shared.sessions.state(session.id);
-        let resumed = last_event(request).and_then(|(stream, after)| {
-            state.stream(stream).map(|log| (log, after))
-        });
+        let resumed = last_event(request)
+            .and_then(|(stream, after)| state.stream(stream).map(|log| (log, after)));
         let own = || state.stream(LISTEN).expect("every session has its own stream");
         let (log, after) = resumed.map_or_else(|| (own(), None), |(log, after)| (log, Some(after)));
         let is_own = log.stream() == LISTEN;
@@ -48,8 +47,8 @@ impl<S: Stack> Mcp<S> {
             capabilities: session.capabilities,
             visibility: Visibility::All,
         };
-        let opening = (after.is_none() && session.version.has_priming_events())
-            .then(|| log.priming(None));
+        let opening =
+            (after.is_none() && session.version.has_priming_events()).then(|| log.priming(None));
         let body = Listen {
             opening,
             events: Some(Box::pin(log.read(after))),

@@ -44,7 +44,9 @@ impl<S: Stack> Mcp<S> {
             None => Ok(accepted()),
             Some(Answer::Message(message)) => Ok(json(message)),
             Some(Answer::Gone(error)) => Err(error),
-            Some(Answer::Nothing) => Ok(stream::response(&self.shared, &self.ending, Vec::new(), Vec::new())?),
+            Some(Answer::Nothing) => {
+                Ok(stream::response(&self.shared, &self.ending, Vec::new(), Vec::new())?)
+            }
             Some(Answer::Stream(relay)) => {
                 stream::response(&self.shared, &self.ending, vec![relay], Vec::new())
             }

@@ -27,8 +27,7 @@ pub(super) fn response(
     ready: Vec<Bytes>,
 ) -> Result<Response<Body>, Error> {
     let open = shared.streams.open()?;
-    let mut frames: VecDeque<Bytes> =
-        relays.iter_mut().filter_map(Guarded::open_stream).collect();
+    let mut frames: VecDeque<Bytes> = relays.iter_mut().filter_map(Guarded::open_stream).collect();
     frames.extend(ready.iter().map(|message| sse::encode(message, None)));
     let keep_alive = quiet(shared.keep_alive);
     let stopping = Some(Box::pin(ending.stopping.clone().cancelled_owned()));

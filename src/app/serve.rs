@@ -1,0 +1,219 @@
+//! Builds the gateway from its configuration, runs it, and takes it down in order.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::time;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+
+use super::config::Config;
+use super::load::Loaded;
+use super::recorder::CallRecorder;
+use super::stack::{Edge, Parts};
+use super::{follow, print};
+use crate::backends::{self, Background};
+use crate::catalogue::{Catalogue, Member, Naming};
+use crate::definitions::Server;
+use crate::layers::http::streams::Streams;
+use crate::observe::call_log::CallLog;
+use crate::observe::exposition;
+use crate::outbound::{self, Trust};
+use crate::policy::Gate;
+use crate::routes::Open;
+use crate::routes::health::Readiness;
+use crate::routes::mcp::{Ending, Shared};
+use crate::routes::metrics::Operations;
+use crate::server::{self, Listeners, Options, Shutdown, Signals};
+use crate::sessions::{Keys, Sessions};
+use crate::supervise::{Definition, Registry};
+
+/// How long backends have, once calls are over, to take leave: DELETE to sessions, end of children.
+const LEAVE: Duration = Duration::from_secs(10);
+
+/// Runs the gateway until it is told to stop. `say` prints what a person wants to read.
+///
+/// # Errors
+/// When it cannot start: a listener, a certificate file, no randomness.
+pub async fn serve(
+    loaded: Loaded,
+    extra_ca_files: &[PathBuf],
+    say: impl Fn(&str) + Send + Sync + 'static,
+) -> anyhow::Result<()> {
+    let config = &loaded.config;
+    let signals = Signals::install().context("cannot handle signals")?;
+    let exposition = exposition::install(config.metrics.muster_names);
+    let listeners = mcp_listeners(config)?;
+    let metrics = &config.metrics;
+    let metrics_listeners = Listeners::bind(&metrics.host.to_string(), metrics.port)
+        .context("the metrics listener cannot start (metrics.host and metrics.port say where)")?;
+    let shutdown = Shutdown::new();
+    let backside = Backside::start(&loaded, Arc::new(Trust::new(extra_ca_files)?))?;
+
+    let url = print::client_url(&listeners, "/mcp");
+    say(&print::addresses(&listeners, &metrics_listeners, "none, everybody may call"));
+    let readiness = Readiness::new(backside.ready.clone(), shutdown.clone());
+    let parts = backside.parts(config, &listeners, Open::new(readiness.clone(), &url), &shutdown);
+
+    let registry = Arc::clone(&backside.registry);
+    let operations = Operations::new(exposition.clone(), readiness, move || registry.status());
+    let metrics_stop = CancellationToken::new();
+    let metrics_task = backside.background.tasks.spawn(server::serve_simple(
+        metrics_listeners,
+        operations,
+        metrics_stop.clone(),
+    ));
+    backside.background.tasks.spawn(exposition.upkeep(metrics_stop.clone()));
+    backside.greet(url, say);
+
+    let options = Options { drain: config.http.drain, ..Options::default() };
+    let serving = server::serve(listeners, options, &shutdown, move |worker| parts.build(worker));
+    let serving = async {
+        let drained = serving.await;
+        shutdown.stop(); // also when it ended by itself: nobody has to wait for a signal
+        drained
+    };
+    let (drained, ()) = tokio::join!(serving, shutdown.follow(signals));
+    let cut = drained?.cut;
+    if cut > 0 {
+        warn!(cut, "connections were cut after the time to drain");
+    }
+    backside.leave().await;
+    metrics_stop.cancel();
+    let _ = metrics_task.await;
+    info!("stopped");
+    Ok(())
+}
+
+/// Sockets that systemd hands over come first, then the configured address.
+fn mcp_listeners(config: &Config) -> anyhow::Result<Listeners> {
+    if let Some(inherited) = Listeners::inherited()? {
+        return Ok(inherited);
+    }
+    let aggregator = &config.aggregator;
+    Listeners::bind(&aggregator.host.to_string(), aggregator.port)
+        .context("the MCP listener cannot start (aggregator.host and aggregator.port say where)")
+}
+
+/// Everything behind the stacks, run by the background runtime.
+struct Backside {
+    background: Background,
+    trust: Arc<Trust>,
+    sessions: Arc<Sessions>,
+    registry: Arc<Registry>,
+    catalogue: Arc<Catalogue>,
+    ready: watch::Receiver<bool>,
+    /// Ends what would follow news for ever.
+    news: CancellationToken,
+}
+
+impl Backside {
+    fn start(loaded: &Loaded, trust: Arc<Trust>) -> anyhow::Result<Self> {
+        let config = &loaded.config;
+        let background = Background { runtime: Handle::current(), tasks: TaskTracker::new() };
+        let keys: Vec<[u8; 32]> = config.sessions.keys.iter().map(|key| *key.expose()).collect();
+        let sessions = Arc::new(Sessions::new(Keys::new(&keys)?, config.sessions.max_age)?);
+        let context = backends::Context::new(
+            background.clone(),
+            outbound::Client::new(Arc::clone(&trust), background.tasks.clone()),
+            sessions.clone(),
+            (config.http.max_in_flight / 2).max(1),
+        );
+        let definitions = loaded.servers.iter().map(|server| Definition {
+            config: Arc::new(server.config.clone()),
+            auto_start: server.auto_start,
+        });
+        let registry = Registry::start(definitions.collect(), &context);
+        let news = CancellationToken::new();
+        let catalogue = Catalogue::start(
+            config.catalogue.clone(),
+            members(&loaded.servers, &registry, &config.aggregator.muster_prefix),
+            &background,
+            news.clone(),
+        );
+        let (ready, is_ready) = watch::channel(false);
+        let follow = |task: futures_util::future::BoxFuture<'static, ()>| {
+            let news = news.clone();
+            background.spawn(async move {
+                news.run_until_cancelled(task).await;
+            });
+        };
+        follow(Box::pin(Arc::clone(&sessions).sweep()));
+        follow(Box::pin(follow::list_changes(Arc::clone(&catalogue), Arc::clone(&sessions))));
+        follow(Box::pin(follow::updates(context.updates.subscribe(), Arc::clone(&sessions))));
+        follow(Box::pin(follow::readiness(Arc::clone(&registry), ready)));
+        Ok(Self { background, trust, sessions, registry, catalogue, ready: is_ready, news })
+    }
+
+    fn parts(
+        &self,
+        config: &Config,
+        listeners: &Listeners,
+        open: Open,
+        shutdown: &Shutdown,
+    ) -> Parts {
+        let shared = Shared {
+            sessions: Arc::clone(&self.sessions),
+            registry: Arc::clone(&self.registry),
+            catalogue: Arc::clone(&self.catalogue),
+            keep_alive: config.http.keep_alive,
+            streams: Streams::new(config.http.max_streams),
+        };
+        let format = config.logging.format.resolve();
+        let is_logged = config.logging.calls && config.logging.level >= tracing::Level::INFO;
+        Parts {
+            shared: Arc::new(shared),
+            catalogue: Arc::clone(&self.catalogue),
+            gate: Arc::new(Gate::default()),
+            recorder: CallRecorder { log: is_logged.then(|| CallLog::new(format)) },
+            trust: Arc::clone(&self.trust),
+            ending: Ending {
+                draining: shutdown.draining().clone(),
+                stopping: shutdown.stopping().clone(),
+            },
+            open,
+            edge: Edge::new(&config.http, listeners.is_loopback()),
+        }
+    }
+
+    /// Says how the backends are, once they have been tried.
+    fn greet(&self, url: String, say: impl Fn(&str) + Send + 'static) {
+        let (registry, mut ready) = (Arc::clone(&self.registry), self.ready.clone());
+        let news = self.news.clone();
+        self.background.spawn(async move {
+            let settled = ready.wait_for(|ready| *ready);
+            if news.run_until_cancelled(settled).await.is_some() {
+                say(&print::backends(&registry.status(), &url));
+            }
+        });
+    }
+
+    /// Calls are over: sessions at backends are deleted, children stop.
+    async fn leave(&self) {
+        self.sessions.close();
+        self.news.cancel();
+        if time::timeout(LEAVE, self.registry.shutdown()).await.is_err() {
+            warn!("backends did not take leave in time");
+        }
+        self.background.tasks.close();
+    }
+}
+
+/// The backends under the names that their definitions give them.
+fn members(servers: &[Server], registry: &Registry, muster_prefix: &str) -> Vec<Member> {
+    let member = |server: &Server| {
+        let name = &server.config.name;
+        let prefix = server.tool_prefix.as_deref().unwrap_or(name);
+        let handle = registry.get(name).expect("every definition has been registered");
+        Member {
+            handle: Arc::clone(handle),
+            naming: Naming::new(muster_prefix, prefix, server.expose.prefix),
+        }
+    };
+    servers.iter().map(member).collect()
+}

@@ -1,0 +1,5 @@
+//! Who is calling.
+
+mod config;
+
+pub use config::Config;
