@@ -1,11 +1,12 @@
 //! How large a request's body may be, and how long it may take.
 
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_LENGTH, EXPECT};
 use http::{HeaderMap, Request};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
@@ -13,8 +14,13 @@ use pin_project_lite::pin_project;
 use tokio::time::{self, Instant, Sleep};
 use tower::{Layer, Service};
 
-use super::refuse::ResponseFuture;
 use crate::server::BoxError;
+
+/// How much of a body that is refused is read and thrown away. A connection that closes with unread
+/// data is reset, and the client, still sending, might never see why.
+const MAX_DISCARDED_BYTES: u64 = 64 * 1024 * 1024;
+/// How long that may take.
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Bounds of a request's body.
 #[derive(Clone, Copy, Debug)]
@@ -85,35 +91,78 @@ pub struct BodyLimit<S> {
 impl<S> BodyLimit<S> {
     fn check(&self, headers: &HeaderMap) -> Result<(), BodyError> {
         let max_bytes = self.limits.max_bytes;
-        let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-        match announced.and_then(|digits| digits.parse::<u64>().ok()) {
+        match announced_length(headers) {
             Some(length) if length > max_bytes as u64 => Err(BodyError::TooLarge { max_bytes }),
             _ => Ok(()),
         }
     }
 }
 
+fn announced_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// Whether the client sends the body in any case, and not so much that we should hang up.
+fn is_worth_discarding(headers: &HeaderMap) -> bool {
+    !headers.contains_key(EXPECT)
+        && announced_length(headers).is_none_or(|length| length <= MAX_DISCARDED_BYTES)
+}
+
 impl<S, B> Service<Request<B>> for BodyLimit<S>
 where
     S: Service<Request<Limited<B>>>,
     S::Error: From<BodyError>,
+    B: Body<Data = Bytes, Error: Into<BoxError>>,
 {
     type Response = S::Response;
     type Error = S::Error;
-    type Future = ResponseFuture<S::Future, BodyError>;
+    type Future = ResponseFuture<S::Future, B>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, req: Request<B>) -> Self::Future {
-        match self.check(req.headers()) {
-            Ok(()) => {
-                let req = req.map(|body| Limited::new(body, self.limits));
-                ResponseFuture::passed(self.inner.call(req))
-            }
-            Err(refusal) => ResponseFuture::refused(refusal),
+        let refusal = self.check(req.headers()).err();
+        let is_worth_discarding = is_worth_discarding(req.headers());
+        let req = req.map(|body| Limited::new(body, self.limits));
+        if refusal.is_none() {
+            return ResponseFuture { refusal, discarded: None, inner: Some(self.inner.call(req)) };
         }
+        let discarded = is_worth_discarding.then(|| req.into_body());
+        ResponseFuture { refusal, discarded, inner: None }
+    }
+}
+
+pin_project! {
+    /// The inner response, or the refusal once the body is out of the way.
+    pub struct ResponseFuture<F, B> {
+        refusal: Option<BodyError>,
+        #[pin]
+        discarded: Option<Limited<B>>,
+        #[pin]
+        inner: Option<F>,
+    }
+}
+
+impl<F, B, T, E> Future for ResponseFuture<F, B>
+where
+    F: Future<Output = Result<T, E>>,
+    E: From<BodyError>,
+    B: Body<Data = Bytes, Error: Into<BoxError>>,
+{
+    type Output = Result<T, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if let Some(inner) = this.inner.as_pin_mut() {
+            return inner.poll(cx);
+        }
+        if let Some(discarded) = this.discarded.as_pin_mut() {
+            ready!(discarded.poll_discard(cx));
+        }
+        let refusal = this.refusal.take().expect("a future is not polled once it is ready");
+        Poll::Ready(Err(refusal.into()))
     }
 }
 
@@ -124,6 +173,7 @@ pin_project! {
         inner: B,
         limits: Limits,
         left: usize,
+        discarded: u64,
         // Most bodies are there with the head: only one that is waited for needs a timer.
         #[pin]
         patience: Option<Sleep>,
@@ -134,7 +184,7 @@ pin_project! {
 impl<B> Limited<B> {
     /// Bounds a body.
     pub fn new(inner: B, limits: Limits) -> Self {
-        Self { inner, limits, left: limits.max_bytes, patience: None, deadline: None }
+        Self { inner, limits, left: limits.max_bytes, discarded: 0, patience: None, deadline: None }
     }
 }
 
@@ -148,18 +198,45 @@ where
     /// When it exceeds its bounds or breaks off.
     pub async fn collect(self) -> Result<Bytes, BodyError> {
         let mut body = std::pin::pin!(self);
-        let Some(first) = next_data(body.as_mut()).await? else { return Ok(Bytes::new()) };
-        let Some(second) = next_data(body.as_mut()).await? else { return Ok(first) };
-        // The announced length is within the limit, or `check` would have refused it; still it is
-        // a stranger's word, so memory is only taken for what came.
-        let mut whole = BytesMut::with_capacity(2 * (first.len() + second.len()));
-        whole.extend_from_slice(&first);
-        whole.extend_from_slice(&second);
-        while let Some(data) = next_data(body.as_mut()).await? {
-            whole.extend_from_slice(&data);
+        let collected = collect_pieces(body.as_mut()).await;
+        if matches!(collected, Err(BodyError::TooLarge { .. })) {
+            body.as_mut().project().patience.set(None);
+            poll_fn(|cx| body.as_mut().poll_discard(cx)).await;
         }
-        Ok(whole.freeze())
+        collected
     }
+
+    /// Reads what is left and throws it away, within bounds.
+    fn poll_discard(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut this = self.project();
+        while let Poll::Ready(frame) = this.inner.as_mut().poll_frame(cx) {
+            let Some(Ok(frame)) = frame else { return Poll::Ready(()) };
+            *this.discarded += frame.data_ref().map_or(0, Bytes::len) as u64;
+            if *this.discarded > MAX_DISCARDED_BYTES {
+                return Poll::Ready(());
+            }
+        }
+        if this.patience.is_none() {
+            this.patience.set(Some(time::sleep(DISCARD_TIMEOUT)));
+        }
+        this.patience.as_pin_mut().expect("set just before").poll(cx)
+    }
+}
+
+async fn collect_pieces<B>(mut body: Pin<&mut Limited<B>>) -> Result<Bytes, BodyError>
+where
+    B: Body<Data = Bytes, Error: Into<BoxError>>,
+{
+    let Some(first) = next_data(body.as_mut()).await? else { return Ok(Bytes::new()) };
+    let Some(second) = next_data(body.as_mut()).await? else { return Ok(first) };
+    // Memory is taken for what came, not for what a stranger announced.
+    let mut whole = BytesMut::with_capacity(2 * (first.len() + second.len()));
+    whole.extend_from_slice(&first);
+    whole.extend_from_slice(&second);
+    while let Some(data) = next_data(body.as_mut()).await? {
+        whole.extend_from_slice(&data);
+    }
+    Ok(whole.freeze())
 }
 
 /// The whole body in one piece, for requests that did not pass a [`BodyLimitLayer`].
@@ -260,8 +337,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_that_grows_beyond_the_limit_is_refused_without_reading_the_rest() {
-        let endless = pieces(stream::repeat("1234"));
+    async fn a_body_that_grows_beyond_the_limit_is_refused_whoever_goes_on_sending() {
+        let piece = "1234".repeat(1 << 20).leak();
+        let endless = pieces(stream::repeat(&*piece));
         let refusal = collect(endless, Limits::new(10)).await.unwrap_err();
         assert_eq!(refusal.to_string(), "the request body is larger than 10 bytes");
     }
@@ -281,6 +359,21 @@ mod tests {
         });
         let refusal = collect(pieces(slow), Limits::new(1000)).await.unwrap_err();
         assert_eq!(refusal.to_string(), "the request body did not come within 120 s");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refused_body_is_read_to_its_end_so_that_the_refusal_arrives() {
+        let (sender, receiver) = tokio::sync::mpsc::channel(1);
+        let body = pieces(stream::unfold(receiver, |mut receiver| async {
+            receiver.recv().await.map(|piece| (piece, receiver))
+        }));
+        let send = async move {
+            for _ in 0..10 {
+                sender.send("1234").await.unwrap();
+            }
+        };
+        let (refusal, ()) = tokio::join!(collect(body, Limits::new(10)), send);
+        assert!(matches!(refusal, Err(BodyError::TooLarge { max_bytes: 10 })));
     }
 
     #[tokio::test]
