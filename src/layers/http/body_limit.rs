@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 use tower::{Layer, Service};
 
 use super::limited::MAX_DISCARDED_BYTES;
-pub use super::limited::{BodyError, Limited, Limits, collect};
+pub use super::limited::{BodyError, Limited, Limits};
 use crate::server::BoxError;
 
 /// Refuses a body whose announced length is too large, and bounds the others while they are read.

@@ -130,17 +130,6 @@ where
     Ok(whole.freeze())
 }
 
-/// The whole body in one piece, for requests that did not pass a [`BodyLimitLayer`].
-///
-/// # Errors
-/// When it exceeds its bounds or breaks off.
-pub async fn collect<B>(body: B, limits: Limits) -> Result<Bytes, BodyError>
-where
-    B: Body<Data = Bytes, Error: Into<BoxError>>,
-{
-    Limited::new(body, limits).collect().await
-}
-
 async fn next_data<B>(mut body: Pin<&mut Limited<B>>) -> Result<Option<Bytes>, BodyError>
 where
     B: Body<Data = Bytes, Error: Into<BoxError>>,
@@ -206,6 +195,13 @@ mod tests {
     use http_body_util::StreamBody;
 
     use super::*;
+
+    async fn collect<B>(body: B, limits: Limits) -> Result<Bytes, BodyError>
+    where
+        B: Body<Data = Bytes, Error: Into<BoxError>>,
+    {
+        Limited::new(body, limits).collect().await
+    }
 
     fn pieces(
         pieces: impl Stream<Item = &'static str>,
