@@ -102,14 +102,13 @@ fn describe() {
 mod tests {
     use std::io::Write;
     use std::process::{Command, Stdio};
-    use std::sync::Arc;
 
     use http::StatusCode;
+    use metrics::counter;
 
-    use super::super::metrics::*;
+    use super::super::metrics::{call_ended, http_request, stream_opened};
     use super::*;
     use crate::call::Outcome;
-    use crate::mcp::Method;
 
     /// Everything measured once, by a recorder of the test's own.
     fn measured() -> String {
@@ -118,14 +117,14 @@ mod tests {
         metrics::with_local_recorder(&recorder, || {
             describe();
             let _ = MUSTER_NAMES.set(true);
-            let (took, time): (_, Arc<str>) = (Duration::from_millis(3), "time".into());
+            let took = Duration::from_millis(3);
             http_request("POST", "mcp", StatusCode::OK, took);
-            call_ended(Method::CallTool, &"now".into(), &time, Outcome::Limited, took);
-            backend_state("time", None, Some("connected"));
-            session_opened();
+            call_ended("tools/call", "now".into(), "time".into(), Outcome::Limited, took);
             drop(stream_opened());
-            drop(pool_connection_opened("time"));
-            dropped("late_response");
+            gauge!(name::BACKEND_STATE, "backend" => "time", "state" => "connected").set(1.0);
+            gauge!(name::POOL_CONNECTIONS, "backend" => "time").set(2.0);
+            counter!(name::SESSIONS_OPENED, "version" => "2025-11-25").increment(1);
+            counter!(name::DROPPED, "reason" => "late_response").increment(1);
         });
         handle.render()
     }
@@ -154,9 +153,9 @@ mod tests {
             r#"portcullis_calls_total{method="tools/call",tool="now",backend="time",outcome="limited"} 1"#,
             r#"portcullis_call_duration_seconds_count{method="tools/call",tool="now",backend="time"} 1"#,
             r#"portcullis_backend_state{backend="time",state="connected"} 1"#,
-            "portcullis_sessions_opened_total 1",
+            r#"portcullis_sessions_opened_total{version="2025-11-25"} 1"#,
             "portcullis_streams_open 0",
-            r#"portcullis_pool_connections{backend="time"} 0"#,
+            r#"portcullis_pool_connections{backend="time"} 2"#,
             r#"portcullis_dropped_total{reason="late_response"} 1"#,
             r#"muster_tool_calls_total{tool="now",outcome="error"} 1"#,
             r#"muster_tool_call_duration_seconds_count{tool="now",outcome="error"} 1"#,

@@ -1,4 +1,6 @@
-//! What is counted and timed: one function per event.
+//! What is counted and timed at the edge and for calls: one function per event.
+//!
+//! Other modules count their own events under the names that [`super::exposition`] describes.
 //!
 //! Labels take few values each: names from the configuration and the catalogue, and words of ours.
 //! Handles are kept per thread, so that an event costs a look-up and an atomic addition.
@@ -11,7 +13,7 @@ use std::thread::LocalKey;
 use std::time::Duration;
 
 use http::StatusCode;
-use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
+use metrics::{Counter, Gauge, Histogram, Label, counter, gauge, histogram};
 
 use crate::call::Outcome;
 use crate::mcp::Method;
@@ -89,40 +91,45 @@ pub(crate) fn http_request(
     });
 }
 
-#[derive(PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 struct CallKey {
-    method: Method,
+    method: &'static str,
     tool: Arc<str>,
     backend: Arc<str>,
     outcome: Outcome,
 }
 
-/// A call has ended. `tool` is a name from the catalogue, and empty for what is no tool; `backend`
-/// is empty if it came to none.
+/// A call has ended. `tool` and `backend` are names from catalogue and configuration, never what a
+/// client sent; empty if there is none.
 pub fn call_ended(
-    method: Method,
-    tool: &Arc<str>,
-    backend: &Arc<str>,
+    method: &'static str,
+    tool: Arc<str>,
+    backend: Arc<str>,
     outcome: Outcome,
     duration: Duration,
 ) {
-    let key = || CallKey { method, tool: tool.clone(), backend: backend.clone(), outcome };
-    record(&CALLS, key(), duration, |_| {
-        let (method, ended) = (method.as_str(), outcome.as_str());
-        let (tool, backend) = (tool.clone(), backend.clone());
-        let (of_tool, of_backend) = (tool.clone(), backend.clone());
-        (
-            counter!(name::CALLS, "method" => method, "tool" => tool, "backend" => backend, "outcome" => ended),
-            histogram!(name::CALL_DURATION, "method" => method, "tool" => of_tool, "backend" => of_backend),
-        )
+    let key = CallKey { method, tool, backend, outcome };
+    let also_for_muster = method == Method::CallTool.as_str() && MUSTER_NAMES.get() == Some(&true);
+    let muster_key = also_for_muster.then(|| key.clone());
+    record(&CALLS, key, duration, |key| {
+        let mut labels = vec![
+            Label::from_static_parts("method", key.method),
+            Label::new("tool", key.tool.clone()),
+            Label::new("backend", key.backend.clone()),
+        ];
+        let duration = histogram!(name::CALL_DURATION, labels.clone());
+        labels.push(Label::from_static_parts("outcome", key.outcome.as_str()));
+        (counter!(name::CALLS, labels), duration)
     });
-    if method == Method::CallTool && MUSTER_NAMES.get() == Some(&true) {
-        let ended = in_muster_words(outcome);
-        record(&MUSTER, key(), duration, |_| {
-            let (tool, of_tool) = (tool.clone(), tool.clone());
+    if let Some(key) = muster_key {
+        record(&MUSTER, key, duration, |key| {
+            let labels = vec![
+                Label::new("tool", key.tool.clone()),
+                Label::from_static_parts("outcome", in_muster_words(key.outcome)),
+            ];
             (
-                counter!(name::MUSTER_TOOL_CALLS, "tool" => tool, "outcome" => ended),
-                histogram!(name::MUSTER_TOOL_CALL_DURATION, "tool" => of_tool, "outcome" => ended),
+                counter!(name::MUSTER_TOOL_CALLS, labels.clone()),
+                histogram!(name::MUSTER_TOOL_CALL_DURATION, labels),
             )
         });
     }
@@ -141,67 +148,25 @@ const fn in_muster_words(outcome: Outcome) -> &'static str {
     }
 }
 
-/// A backend changes its state; `None` stands for one that is not there.
-pub fn backend_state(backend: &str, before: Option<&'static str>, now: Option<&'static str>) {
-    let set = |state: &'static str, value: f64| {
-        gauge!(name::BACKEND_STATE, "backend" => backend.to_owned(), "state" => state).set(value);
-    };
-    if let Some(before) = before {
-        set(before, 0.0);
-    }
-    if let Some(now) = now {
-        set(now, 1.0);
-    }
+/// A stream to a client that is open, until this is dropped.
+#[must_use = "the stream counts as open until this is dropped"]
+pub(crate) struct OpenStream(Gauge);
+
+/// A stream to a client was opened.
+pub(crate) fn stream_opened() -> OpenStream {
+    let open = gauge!(name::STREAMS_OPEN);
+    open.increment(1.0);
+    OpenStream(open)
 }
 
-/// An MCP session was opened.
-pub fn session_opened() {
-    counter!(name::SESSIONS_OPENED).increment(1);
-}
-
-/// Something was dropped; `reason` is one of few fixed words.
-pub fn dropped(reason: &'static str) {
-    counter!(name::DROPPED, "reason" => reason).increment(1);
-}
-
-/// Counts as one for as long as it lives.
-struct Counted(Gauge);
-
-impl Counted {
-    fn new(gauge: Gauge) -> Self {
-        gauge.increment(1.0);
-        Self(gauge)
-    }
-}
-
-impl Drop for Counted {
+impl Drop for OpenStream {
     fn drop(&mut self) {
         self.0.decrement(1.0);
     }
 }
 
-/// A stream to a client that is open.
-#[derive(Debug)]
-#[must_use = "the stream counts as open until this is dropped"]
-pub struct OpenStream(#[expect(dead_code, reason = "held for its drop")] Counted);
-
-/// A stream to a client was opened.
-pub fn stream_opened() -> OpenStream {
-    OpenStream(Counted::new(gauge!(name::STREAMS_OPEN)))
-}
-
-/// A TCP connection to a backend that is open.
-#[derive(Debug)]
-#[must_use = "the connection counts as open until this is dropped"]
-pub struct PoolConnection(#[expect(dead_code, reason = "held for its drop")] Counted);
-
-/// A TCP connection to a backend was opened.
-pub fn pool_connection_opened(backend: &str) -> PoolConnection {
-    PoolConnection(Counted::new(gauge!(name::POOL_CONNECTIONS, "backend" => backend.to_owned())))
-}
-
-impl std::fmt::Debug for Counted {
+impl std::fmt::Debug for OpenStream {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Counted")
+        f.write_str("OpenStream")
     }
 }

@@ -18,6 +18,7 @@ use hyper::rt::Executor;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use pin_project_lite::pin_project;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time;
 use tokio_util::sync::CancellationToken;
@@ -110,14 +111,23 @@ pub(super) async fn serve<S: HttpService>(
 ) -> End {
     // Events are small and must not wait for each other.
     let _ = socket.set_nodelay(true);
+    drive(socket, peer, service, tasks, stages).await
+}
+
+async fn drive<S: HttpService>(
+    io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: SocketAddr,
+    service: S,
+    tasks: TaskTracker,
+    stages: Stages,
+) -> End {
     let begun = Arc::new(AtomicBool::new(false));
     let service = Connection { inner: service, peer, begun: begun.clone() };
     let builder = builder(tasks);
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(socket), service));
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(io), service));
     let mut first_request = pin!(time::sleep(FIRST_REQUEST_TIMEOUT));
     let mut draining = pin!(stages.draining.cancelled());
-    let mut told = false;
-    let waiting = || !begun.load(Ordering::Relaxed);
+    let (mut told, mut settled) = (false, false);
     // Once it drains, `draining` is not polled any more and `abort` is, so each wake-up looks at one.
     loop {
         tokio::select! {
@@ -133,7 +143,12 @@ pub(super) async fn serve<S: HttpService>(
                 return End::Closed;
             }
             () = stages.abort.cancelled(), if told => return End::Cut,
-            () = &mut first_request, if waiting() => return End::Closed,
+            () = &mut first_request, if !settled => {
+                if !begun.load(Ordering::Relaxed) {
+                    return End::Closed;
+                }
+                settled = true;
+            }
         }
     }
 }
@@ -210,5 +225,50 @@ impl<S: HttpService> Future for ResponseFuture<S> {
             *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
             Ok(response)
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::time::Instant;
+
+    use super::super::Body;
+    use super::*;
+
+    /// How long a client is borne that sends this and then nothing.
+    async fn borne(said: &[u8]) -> Duration {
+        let service =
+            tower::service_fn(|_| async { Ok::<_, Infallible>(Response::new(Body::Empty)) });
+        let stages = Stages { draining: CancellationToken::new(), abort: CancellationToken::new() };
+        let (mut client, io) = tokio::io::duplex(1024);
+        let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+        let since = Instant::now();
+        let client = async move {
+            client.write_all(said).await.unwrap();
+            let mut received = Vec::new();
+            client.read_to_end(&mut received).await.unwrap();
+        };
+        let (end, ()) = tokio::join!(drive(io, peer, service, TaskTracker::new(), stages), client);
+        assert_eq!(end, End::Closed);
+        since.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_get_to_a_first_request_is_hung_up_on() {
+        for said in
+            ["", "PRI * HT", "GET / HTTP/1.1\r\nhost: x\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"]
+        {
+            let borne = borne(said.as_bytes()).await;
+            assert_eq!(borne.as_secs(), FIRST_REQUEST_TIMEOUT.as_secs(), "{said:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_may_idle_longer_between_requests() {
+        let borne = borne(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        assert_eq!(borne.as_secs(), NEXT_REQUEST_TIMEOUT.as_secs());
     }
 }

@@ -63,14 +63,13 @@ where
     S: HttpService,
 {
     let (factory, cut) = (Arc::new(factory), Arc::new(AtomicUsize::new(0)));
-    let abort = CancellationToken::new();
+    let (draining, abort) = (shutdown.draining().child_token(), CancellationToken::new());
     // If this future is dropped, nothing that it started stays behind.
-    let _abort_on_drop = abort.clone().drop_guard();
+    let _on_drop = (draining.clone().drop_guard(), abort.clone().drop_guard());
     let mut workers = Vec::with_capacity(options.workers.get());
     for index in 0..options.workers.get() {
         // Tokens of its own: the lock inside of one is then never contended.
-        let stages =
-            Stages { draining: shutdown.draining().child_token(), abort: abort.child_token() };
+        let stages = Stages { draining: draining.child_token(), abort: abort.child_token() };
         let (handle, started) = worker::start(index, factory.clone(), stages, cut.clone())?;
         let failed = |_| io::Error::other(format!("worker {index} failed to build its service"));
         started.await.map_err(failed)?;

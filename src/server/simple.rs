@@ -21,8 +21,9 @@ pub async fn serve_simple<S: HttpService>(
     stop: CancellationToken,
 ) {
     let tasks = TaskTracker::new();
-    let stages = Stages { draining: stop.clone(), abort: CancellationToken::new() };
-    let _abort_on_drop = stages.abort.clone().drop_guard();
+    let stages = Stages { draining: stop.child_token(), abort: CancellationToken::new() };
+    // If this future is dropped, nothing that it started stays behind.
+    let _on_drop = (stages.draining.clone().drop_guard(), stages.abort.clone().drop_guard());
     let accepting = join_all(listeners.into_inner().into_iter().map(|listener| {
         let (tasks, stages, service) = (&tasks, &stages, &service);
         async move {

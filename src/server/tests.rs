@@ -197,6 +197,21 @@ async fn what_does_not_end_in_time_is_cut_and_counted() {
 }
 
 #[tokio::test]
+async fn a_server_that_is_dropped_leaves_nothing_behind() {
+    let (mut running, mut tasks) = (Running::start(1, Duration::from_secs(30)), JoinSet::new());
+    let mut client = http1(running.socket().await, &mut tasks).await;
+    let response = client.send_request(get("/wait"));
+    let (arrived, server) = (running.arrived.clone(), &mut running.server);
+    let drop_server = async {
+        arrived.acquire().await.unwrap().forget();
+        server.shutdown().await;
+    };
+    let (response, ()) = tokio::join!(response, drop_server);
+    assert!(response.is_err());
+    assert!(TcpStream::connect(running.address).await.is_err());
+}
+
+#[tokio::test]
 async fn too_many_headers_are_refused() {
     let running = Running::start(1, Duration::from_secs(30));
     for head in ["x: y\r\n".repeat(200), format!("x: {}\r\n", "y".repeat(100_000))] {

@@ -2,57 +2,17 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use http::header::CONTENT_LENGTH;
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, EXPECT};
 use http::{HeaderMap, Request};
-use http_body::{Body, Frame, SizeHint};
-use http_body_util::BodyExt;
+use http_body::Body;
 use pin_project_lite::pin_project;
-use tokio::time::{self, Instant, Sleep};
 use tower::{Layer, Service};
 
-use super::refuse::ResponseFuture;
+use super::limited::MAX_DISCARDED_BYTES;
+pub use super::limited::{BodyError, Limited, Limits};
 use crate::server::BoxError;
-
-/// Bounds of a request's body.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Larger bodies are refused.
-    pub max_bytes: usize,
-    /// How long nothing may come.
-    pub silence: Duration,
-    /// How long all of it may take.
-    pub total: Duration,
-}
-
-impl Limits {
-    /// So many bytes, 30 s of silence, two minutes altogether.
-    pub const fn new(max_bytes: usize) -> Self {
-        Self { max_bytes, silence: Duration::from_secs(30), total: Duration::from_mins(2) }
-    }
-}
-
-/// Why a request has no whole body.
-#[derive(Debug, thiserror::Error)]
-pub enum BodyError {
-    /// It is larger than a body may be: 413.
-    #[error("the request body is larger than {max_bytes} bytes")]
-    TooLarge {
-        /// How large it may be.
-        max_bytes: usize,
-    },
-    /// It stopped coming, or comes too slowly: 408.
-    #[error("the request body did not come within {} s", after.as_secs())]
-    TimedOut {
-        /// How long it may take.
-        after: Duration,
-    },
-    /// The connection broke, or the framing is invalid: 400, if anybody is still there.
-    #[error("cannot read the request body")]
-    Broken(#[source] BoxError),
-}
 
 /// Refuses a body whose announced length is too large, and bounds the others while they are read.
 #[derive(Clone, Copy, Debug)]
@@ -85,202 +45,133 @@ pub struct BodyLimit<S> {
 impl<S> BodyLimit<S> {
     fn check(&self, headers: &HeaderMap) -> Result<(), BodyError> {
         let max_bytes = self.limits.max_bytes;
-        let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-        match announced.and_then(|digits| digits.parse::<u64>().ok()) {
+        match announced_length(headers) {
             Some(length) if length > max_bytes as u64 => Err(BodyError::TooLarge { max_bytes }),
             _ => Ok(()),
         }
     }
 }
 
+fn announced_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// Whether the client sends the body in any case, and not so much that we should hang up.
+fn is_worth_discarding(headers: &HeaderMap) -> bool {
+    !headers.contains_key(EXPECT)
+        && announced_length(headers).is_none_or(|length| length <= MAX_DISCARDED_BYTES)
+}
+
 impl<S, B> Service<Request<B>> for BodyLimit<S>
 where
     S: Service<Request<Limited<B>>>,
     S::Error: From<BodyError>,
+    B: Body<Data = Bytes, Error: Into<BoxError>>,
 {
     type Response = S::Response;
     type Error = S::Error;
-    type Future = ResponseFuture<S::Future, BodyError>;
+    type Future = ResponseFuture<S::Future, B>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, req: Request<B>) -> Self::Future {
-        match self.check(req.headers()) {
-            Ok(()) => {
-                let req = req.map(|body| Limited::new(body, self.limits));
-                ResponseFuture::passed(self.inner.call(req))
-            }
-            Err(refusal) => ResponseFuture::refused(refusal),
+        let refusal = self.check(req.headers()).err();
+        let is_worth_discarding = is_worth_discarding(req.headers());
+        let req = req.map(|body| Limited::new(body, self.limits));
+        if refusal.is_none() {
+            return ResponseFuture { refusal, discarded: None, inner: Some(self.inner.call(req)) };
         }
+        let discarded = is_worth_discarding.then(|| req.into_body());
+        ResponseFuture { refusal, discarded, inner: None }
     }
 }
 
 pin_project! {
-    /// A request's body within its bounds.
-    pub struct Limited<B> {
+    /// The inner response, or the refusal once the body is out of the way.
+    pub struct ResponseFuture<F, B> {
+        refusal: Option<BodyError>,
         #[pin]
-        inner: B,
-        limits: Limits,
-        left: usize,
-        // Most bodies are there with the head: only one that is waited for needs a timer.
+        discarded: Option<Limited<B>>,
         #[pin]
-        patience: Option<Sleep>,
-        deadline: Option<Instant>,
+        inner: Option<F>,
     }
 }
 
-impl<B> Limited<B> {
-    /// Bounds a body.
-    pub fn new(inner: B, limits: Limits) -> Self {
-        Self { inner, limits, left: limits.max_bytes, patience: None, deadline: None }
-    }
-}
-
-impl<B> Limited<B>
+impl<F, B, T, E> Future for ResponseFuture<F, B>
 where
+    F: Future<Output = Result<T, E>>,
+    E: From<BodyError>,
     B: Body<Data = Bytes, Error: Into<BoxError>>,
 {
-    /// The whole body in one piece. A body of one frame is not copied.
-    ///
-    /// # Errors
-    /// When it exceeds its bounds or breaks off.
-    pub async fn collect(self) -> Result<Bytes, BodyError> {
-        let mut body = std::pin::pin!(self);
-        let Some(first) = next_data(body.as_mut()).await? else { return Ok(Bytes::new()) };
-        let Some(second) = next_data(body.as_mut()).await? else { return Ok(first) };
-        // The announced length is within the limit, or `check` would have refused it; still it is
-        // a stranger's word, so memory is only taken for what came.
-        let mut whole = BytesMut::with_capacity(2 * (first.len() + second.len()));
-        whole.extend_from_slice(&first);
-        whole.extend_from_slice(&second);
-        while let Some(data) = next_data(body.as_mut()).await? {
-            whole.extend_from_slice(&data);
+    type Output = Result<T, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if let Some(inner) = this.inner.as_pin_mut() {
+            return inner.poll(cx);
         }
-        Ok(whole.freeze())
-    }
-}
-
-/// The whole body in one piece, for requests that did not pass a [`BodyLimitLayer`].
-///
-/// # Errors
-/// When it exceeds its bounds or breaks off.
-pub async fn collect<B>(body: B, limits: Limits) -> Result<Bytes, BodyError>
-where
-    B: Body<Data = Bytes, Error: Into<BoxError>>,
-{
-    Limited::new(body, limits).collect().await
-}
-
-async fn next_data<B>(mut body: Pin<&mut Limited<B>>) -> Result<Option<Bytes>, BodyError>
-where
-    B: Body<Data = Bytes, Error: Into<BoxError>>,
-{
-    while let Some(frame) = body.frame().await {
-        if let Ok(data) = frame?.into_data() {
-            return Ok(Some(data));
+        if let Some(discarded) = this.discarded.as_pin_mut() {
+            ready!(discarded.poll_discard(cx));
         }
-    }
-    Ok(None)
-}
-
-impl<B> Body for Limited<B>
-where
-    B: Body<Data = Bytes, Error: Into<BoxError>>,
-{
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let mut this = self.project();
-        if let Poll::Ready(frame) = this.inner.poll_frame(cx) {
-            this.patience.set(None);
-            let Some(frame) = frame else { return Poll::Ready(None) };
-            let frame = frame.map_err(|error| BodyError::Broken(error.into()))?;
-            let length = frame.data_ref().map_or(0, Bytes::len);
-            let Some(left) = this.left.checked_sub(length) else {
-                let max_bytes = this.limits.max_bytes;
-                return Poll::Ready(Some(Err(BodyError::TooLarge { max_bytes })));
-            };
-            *this.left = left;
-            return Poll::Ready(Some(Ok(frame)));
-        }
-        let limits = *this.limits;
-        let deadline = *this.deadline.get_or_insert_with(|| Instant::now() + limits.total);
-        if this.patience.is_none() {
-            let patience = deadline.min(Instant::now() + limits.silence);
-            this.patience.set(Some(time::sleep_until(patience)));
-        }
-        let patience = this.patience.as_mut().as_pin_mut().expect("set just before");
-        ready!(patience.poll(cx));
-        let after = if Instant::now() < deadline { limits.silence } else { limits.total };
-        Poll::Ready(Some(Err(BodyError::TimedOut { after })))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        let refusal = this.refusal.take().expect("a future is not polled once it is ready");
+        Poll::Ready(Err(refusal.into()))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::convert::Infallible;
-
-    use futures_util::{Stream, StreamExt, stream};
-    use http_body_util::{Full, StreamBody};
+    use http::{Response, StatusCode};
+    use http_body_util::Full;
+    use hyper::body::Incoming;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+    use tokio_util::sync::CancellationToken;
     use tower::ServiceExt;
 
+    use super::super::respond::RespondLayer;
     use super::*;
+    use crate::server::{Body as ServerBody, Listeners, serve_simple};
 
-    fn pieces(
-        pieces: impl Stream<Item = &'static str>,
-    ) -> impl Body<Data = Bytes, Error = Infallible> {
-        StreamBody::new(pieces.map(|piece| Ok(Frame::data(Bytes::from_static(piece.as_bytes())))))
-    }
-
-    #[tokio::test]
-    async fn a_body_within_its_bounds_comes_in_one_piece() {
-        for (body, whole) in [
-            (vec![], ""),
-            (vec!["one"], "one"),
-            (vec!["one", "two"], "onetwo"),
-            (vec!["1", "2", "3", "4", "5", "6"], "123456"),
-        ] {
-            let body = pieces(stream::iter(body));
-            assert_eq!(collect(body, Limits::new(6)).await.unwrap(), whole);
-        }
-    }
-
-    #[tokio::test]
-    async fn a_body_that_grows_beyond_the_limit_is_refused_without_reading_the_rest() {
-        let endless = pieces(stream::repeat("1234"));
-        let refusal = collect(endless, Limits::new(10)).await.unwrap_err();
-        assert_eq!(refusal.to_string(), "the request body is larger than 10 bytes");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_body_that_falls_silent_is_given_up() {
-        let silent = pieces(stream::iter(["1"]).chain(stream::pending()));
-        let refusal = collect(silent, Limits::new(10)).await.unwrap_err();
-        assert_eq!(refusal.to_string(), "the request body did not come within 30 s");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_body_that_trickles_for_ever_is_given_up() {
-        let slow = stream::repeat("1").then(|piece| async move {
-            time::sleep(Duration::from_secs(20)).await;
-            piece
+    /// What a client reads that sends the whole request before it looks for a response.
+    async fn sent_in_full(request: Vec<u8>) -> String {
+        let service = tower::service_fn(|req: Request<Limited<Incoming>>| async move {
+            req.into_body().collect().await.map(|_| Response::new(ServerBody::Empty))
         });
-        let refusal = collect(pieces(slow), Limits::new(1000)).await.unwrap_err();
-        assert_eq!(refusal.to_string(), "the request body did not come within 120 s");
+        let status = |error: &BodyError| {
+            let mut response = Response::new(ServerBody::from(error.to_string()));
+            *response.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
+            response
+        };
+        let stack =
+            RespondLayer::new(status).layer(BodyLimitLayer::new(Limits::new(1000)).layer(service));
+        let listeners = Listeners::bind("127.0.0.1", 0).unwrap();
+        let address = listeners.addresses()[0];
+        let stop = CancellationToken::new();
+        let client = async {
+            let mut socket = TcpStream::connect(address).await.unwrap();
+            socket.write_all(&request).await.unwrap();
+            let mut head = [0; 12];
+            socket.read_exact(&mut head).await.unwrap();
+            stop.cancel();
+            String::from_utf8(head.to_vec()).unwrap()
+        };
+        tokio::join!(serve_simple(listeners, stack, stop.clone()), client).1
+    }
+
+    #[tokio::test]
+    async fn a_client_that_sends_all_of_a_refused_body_still_sees_why() {
+        const HEAD: &str = "POST / HTTP/1.1\r\nhost: x\r\n";
+        let megabytes = 8 << 20;
+        let mut announced = format!("{HEAD}content-length: {megabytes}\r\n\r\n").into_bytes();
+        announced.resize(announced.len() + megabytes, b'x');
+        assert_eq!(sent_in_full(announced).await, "HTTP/1.1 413");
+        let mut chunked = format!("{HEAD}transfer-encoding: chunked\r\n\r\n").into_bytes();
+        chunked.extend_from_slice(format!("{megabytes:x}\r\n").as_bytes());
+        chunked.resize(chunked.len() + megabytes, b'x');
+        chunked.extend_from_slice(b"\r\n0\r\n\r\n");
+        assert_eq!(sent_in_full(chunked).await, "HTTP/1.1 413");
     }
 
     #[tokio::test]

@@ -33,10 +33,11 @@ impl Hosts {
         if !self.loopback && self.allowed.is_empty() {
             return true;
         }
-        let host = split_port(authority).map_or(authority, |(host, _)| host);
-        self.allowed
-            .iter()
-            .any(|entry| entry.eq_ignore_ascii_case(authority) || entry.eq_ignore_ascii_case(host))
+        let host = without_brackets(split_port(authority).map_or(authority, |(host, _)| host));
+        self.allowed.iter().any(|entry| {
+            entry.eq_ignore_ascii_case(authority)
+                || without_brackets(entry).eq_ignore_ascii_case(host)
+        })
     }
 
     /// Every place where a request can name its host must name an allowed one.
@@ -68,8 +69,11 @@ pub(super) fn is_loopback_authority(authority: &str) -> bool {
     if host.eq_ignore_ascii_case("localhost") {
         return true;
     }
-    let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
-    bare.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
+    without_brackets(host).parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
+}
+
+fn without_brackets(host: &str) -> &str {
+    host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host)
 }
 
 /// The host with its brackets, and the port; `None` if the port is no port.
@@ -183,6 +187,7 @@ mod tests {
             ("public, loopback name", hosts(false, &["gate.example"]), "localhost", false),
             ("listed with its port", hosts(false, &["gate.example:1"]), "gate.example:1", true),
             ("listed with another", hosts(false, &["gate.example:1"]), "gate.example:2", false),
+            ("listed bare IPv6", hosts(false, &["2001:db8::1"]), "[2001:db8::1]:80", true),
             ("listed IPv6", hosts(false, &["[2001:db8::1]"]), "[2001:db8::1]:80", true),
         ] {
             assert_eq!(hosts.allows(authority), passes, "{name}");

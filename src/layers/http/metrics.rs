@@ -97,3 +97,32 @@ where
         Poll::Ready(result)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use http::StatusCode;
+    use metrics_exporter_prometheus::PrometheusBuilder;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    #[test]
+    fn a_request_is_counted_by_names_that_no_client_can_make_up() {
+        let inner = tower::service_fn(|_: Request<()>| async {
+            let response = Response::builder().status(StatusCode::NOT_FOUND);
+            Ok::<_, Infallible>(response.body(()).unwrap())
+        });
+        let stack = MetricsLayer::new(|path| if path == "/mcp" { "mcp" } else { "unknown" });
+        let stack = stack.layer(inner);
+        let recorder = PrometheusBuilder::new().build_recorder();
+        metrics::with_local_recorder(&recorder, || {
+            let request = Request::builder().method("BREW").uri("/pot-7").body(()).unwrap();
+            futures_util::future::FutureExt::now_or_never(stack.oneshot(request)).unwrap().unwrap();
+        });
+        let line = r#"_total{method="other",route="unknown",status="404"} 1"#;
+        let text = recorder.handle().render();
+        assert!(text.contains(line), "{text}");
+    }
+}

@@ -15,4 +15,5 @@ pub mod request_id;
 pub mod respond;
 pub mod streams;
 
+mod limited;
 mod refuse;
