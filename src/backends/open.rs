@@ -42,6 +42,9 @@ pub struct Opened<C> {
 /// Why a connection could not be opened.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum OpenError {
+    /// A transport that we do not speak.
+    #[error("{0} backends are not supported yet; use streamable-http")]
+    Unsupported(&'static str),
     /// The program could not be started.
     #[error("cannot start {command:?}: {reason}")]
     Spawn {

@@ -23,7 +23,7 @@ impl Span {
     ///
     /// # Panics
     /// When `part` was not borrowed from `whole`.
-    pub(super) fn of(whole: &[u8], part: &[u8]) -> Self {
+    pub fn of(whole: &[u8], part: &[u8]) -> Self {
         let start = part.as_ptr() as usize - whole.as_ptr() as usize;
         assert!(start + part.len() <= whole.len(), "a span is borrowed from its message");
         Self { start, end: start + part.len() }
