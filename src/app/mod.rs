@@ -1,4 +1,7 @@
-//! The gateway as a whole.
-
+//! From a configuration to a running gateway.
 pub mod config;
+mod follow;
 pub mod load;
+mod print;
+mod recorder;
+mod stack;

@@ -1,5 +1,36 @@
 //! MCP servers behind the gateway: their configuration and the connections to them.
+//!
+//! A [`Handle`] is what everybody holds of a backend: its state, its pool of connections and its
+//! bulkhead. What the backend offers is an [`Offer`], listed once for each connection.
 
+mod bulkhead;
 mod config;
+mod connection;
+mod context;
+mod handle;
+mod inbox;
+mod key;
+mod listing;
+mod offer;
+pub mod http;
+mod open;
+mod pool;
+pub mod relay;
+pub mod stdio;
+#[cfg(test)]
+pub(crate) mod scripted;
+mod state;
+mod unsolicited;
 
+pub use bulkhead::Bulkhead;
 pub use config::{Config, Isolation, Remote, Stdio, Tls, Transport};
+pub use connection::Connection;
+pub use context::{Context, SessionSink, Updated};
+pub use handle::Handle;
+pub use key::{Key, Owner};
+pub use listing::Listing;
+pub use offer::{Declared, Item, Kind, Kinds, Offer};
+pub use open::{Background, MAX_MESSAGE_BYTES, OpenError, Opened};
+pub use pool::{ConnectError, ListChanged, Pool, Pooled};
+pub use state::BackendState;
+pub use unsolicited::{INBOX_CAPACITY, Unsolicited};

@@ -36,6 +36,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Turn a client's mcp.json into MCP servers of a configuration directory
     Import(ImportArgs),
+    /// Run an MCP server to try the gateway with
+    DemoServer(DemoServerArgs),
 }
 
 /// Where the configuration is.
@@ -50,13 +52,13 @@ impl Cli {
     /// Runs the command.
     ///
     /// # Errors
-    /// When standard output cannot be written.
-    pub fn run(self) -> io::Result<ExitCode> {
+    /// When it fails for a reason that it does not report itself.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
         let environment = Environment::of_process();
-        let mut out = io::stdout().lock();
         match self.command {
-            Command::Check(args) => args.run(&environment, &mut out),
-            Command::Import(args) => args.run(&environment, &mut out),
+            Command::Check(args) => Ok(args.run(&environment, &mut io::stdout().lock())?),
+            Command::Import(args) => Ok(args.run(&environment, &mut io::stdout().lock())?),
+            Command::DemoServer(args) => args.run().map(|()| ExitCode::SUCCESS),
         }
     }
 }

@@ -1,5 +1,9 @@
-//! Logs and metrics.
+//! What the gateway tells its operators: log lines and metrics.
 
+pub mod call_log;
 mod config;
+pub mod exposition;
+pub mod logging;
+pub mod metrics;
 
-pub use config::{Format, Logging, Metrics};
+pub use config::{Logging, Metrics};

@@ -1,0 +1,146 @@
+//! One connection to a backend, whatever the transport.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::Value;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::relay::Target;
+#[cfg(test)]
+use super::scripted;
+use super::{Config, Context, OpenError, Opened, Transport, Unsolicited};
+use crate::call::{self, Reply};
+use crate::mcp::{Capabilities, Message, ProtocolVersion};
+use crate::outbound;
+
+/// One initialised connection to a backend.
+///
+/// The HTTP client is handed in with every use: each worker has its own, and a connection is
+/// shared by all of them.
+#[derive(Clone, Debug)]
+pub enum Connection {
+    /// Connected to a script.
+    #[cfg(test)]
+    Scripted(Arc<scripted::Connection>),
+}
+
+impl Connection {
+    /// Relays a client's request.
+    ///
+    /// Dropping the future or the reply before the response cancels the request at the backend.
+    ///
+    /// # Errors
+    /// When the backend gives no answer.
+    pub async fn call(
+        &self,
+        client: &outbound::Client,
+        request: &call::Request,
+        target: &Target,
+    ) -> Result<Reply, call::Error> {
+        match *self {
+            #[cfg(test)]
+            Self::Scripted(ref connection) => connection.call(client, request, target).await,
+        }
+    }
+
+    /// Makes a request of our own and gives the raw response: a result or an error.
+    ///
+    /// # Errors
+    /// When the backend gives no answer in time.
+    pub async fn request(
+        &self,
+        client: &outbound::Client,
+        method: &str,
+        params: Option<&Value>,
+        deadline: Duration,
+    ) -> Result<Message, call::Error> {
+        match *self {
+            #[cfg(test)]
+            Self::Scripted(ref connection) => {
+                connection.request(client, method, params, deadline).await
+            }
+        }
+    }
+
+    /// Sends a notification; nobody hears whether it arrived.
+    pub async fn notify(&self, client: &outbound::Client, message: Bytes) {
+        match *self {
+            #[cfg(test)]
+            Self::Scripted(ref connection) => connection.notify(client, message).await,
+        }
+    }
+
+    /// Ends the connection in the transport's own way.
+    pub async fn close(&self) {
+        match *self {
+            #[cfg(test)]
+            Self::Scripted(ref connection) => connection.close().await,
+        }
+    }
+
+    /// Cancelled when the connection is of no more use.
+    pub fn closed(&self) -> CancellationToken {
+        match *self {
+            #[cfg(test)]
+            Self::Scripted(ref connection) => connection.closed(),
+        }
+    }
+
+    /// The protocol revision that was negotiated.
+    pub fn version(&self) -> ProtocolVersion {
+        match *self {
+            #[cfg(test)]
+            Self::Scripted(ref connection) => connection.version(),
+        }
+    }
+}
+
+/// How connections to a backend are opened.
+#[derive(Clone, Debug)]
+pub(super) enum Dialer {
+    /// As the configuration says.
+    Transport,
+    /// By a script.
+    #[cfg(test)]
+    Scripted(Arc<scripted::Backend>),
+}
+
+/// A connection that has been initialised, whatever the transport.
+#[derive(Debug)]
+pub(super) struct Dialed {
+    pub(super) connection: Connection,
+    pub(super) initialized: Bytes,
+    pub(super) inbox: mpsc::Receiver<Unsolicited>,
+}
+
+impl Dialed {
+    fn new<C>(opened: Opened<C>, connection: impl FnOnce(Arc<C>) -> Connection) -> Self {
+        let Opened { connection: inner, initialized, inbox } = opened;
+        Self { connection: connection(inner), initialized, inbox }
+    }
+}
+
+impl Dialer {
+    /// Opens a connection. `first` is the first start of a child, which may take long.
+    pub(super) async fn dial(
+        &self,
+        config: &Arc<Config>,
+        context: &Context,
+        capabilities: Capabilities,
+        first: bool,
+    ) -> Result<Dialed, OpenError> {
+        #[cfg(test)]
+        if let Self::Scripted(backend) = self {
+            return Ok(Dialed::new(backend.open(capabilities).await?, Connection::Scripted));
+        }
+        let _ = (context, first);
+        match &config.transport {
+            Transport::Stdio(_) | Transport::StreamableHttp(_) | Transport::Sse(_) => {
+                Err(OpenError::Unsupported("HTTP+SSE"))
+            }
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! What all backends share.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::broadcast;
+
+use super::{Background, Key, Unsolicited};
+use crate::call::SessionId;
+use crate::outbound;
+
+/// Whom a session's own connections speak to outside of calls.
+pub trait SessionSink: Send + Sync + 'static {
+    /// Passes a message of a backend to the client of a session. Must not block.
+    ///
+    /// # Errors
+    /// Gives the message back when the session has no stream that could carry it.
+    fn deliver(
+        &self,
+        session: SessionId,
+        backend: &Arc<str>,
+        message: Unsolicited,
+    ) -> Result<(), Unsolicited>;
+}
+
+/// `notifications/resources/updated` that came on a connection of several clients.
+#[derive(Clone, Debug)]
+pub struct Updated {
+    /// The backend.
+    pub backend: Arc<str>,
+    /// The connection it came on: subscriptions made through another one are not meant.
+    pub connection: Key,
+    /// The resource, or a part of one that was subscribed to.
+    pub uri: Box<str>,
+    /// The whole notification as it came.
+    pub message: Bytes,
+}
+
+/// How many updates wait for a slow subscriber before it loses the oldest.
+const UPDATES_CAPACITY: usize = 1024;
+
+/// What all backends share.
+#[derive(Clone)]
+pub struct Context {
+    /// Where background work runs.
+    pub background: Background,
+    /// The background runtime's HTTP client.
+    pub client: outbound::Client,
+    /// Where messages for one session go.
+    pub sessions: Arc<dyn SessionSink>,
+    /// Where updates of resources go that several clients may have subscribed to.
+    pub updates: broadcast::Sender<Updated>,
+    /// How many calls a backend may have that does not say so itself.
+    pub max_in_flight: usize,
+}
+
+impl Context {
+    /// A context with a channel of updates of its own.
+    pub fn new(
+        background: Background,
+        client: outbound::Client,
+        sessions: Arc<dyn SessionSink>,
+        max_in_flight: usize,
+    ) -> Self {
+        let (updates, _) = broadcast::channel(UPDATES_CAPACITY);
+        Self { background, client, sessions, updates, max_in_flight }
+    }
+}

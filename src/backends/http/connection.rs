@@ -1,0 +1,158 @@
+//! One session with a backend, and what is done with it as a whole.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use http::Method;
+use parking_lot::Mutex;
+use tokio::sync::mpsc;
+use tokio::time;
+use tokio_util::sync::CancellationToken;
+
+use super::handshake::{Handshake, INITIALIZE_ID};
+use super::progress::Running;
+use super::refusal::Refusal;
+use super::renew::Renewals;
+use super::session::Session;
+use super::wire::Wire;
+use crate::backends::{Background, Config, INBOX_CAPACITY, OpenError, Opened, Unsolicited};
+use crate::mcp::{Capabilities, ProtocolVersion};
+use crate::outbound::Client;
+
+/// How long a backend has to take note of the end of a session.
+const GOODBYE: Duration = Duration::from_secs(3);
+
+/// A session with a backend over Streamable HTTP.
+///
+/// Shared by all worker threads; it lasts until [`close`](Self::close).
+#[derive(Debug)]
+pub struct Connection {
+    pub(super) wire: Wire,
+    pub(super) background: Background,
+    pub(super) capabilities: Capabilities,
+    pub(super) session: ArcSwap<Session>,
+    pub(super) renewals: Arc<Renewals>,
+    pub(super) running: Running,
+    /// Taken out when the connection is closed, so that the reader comes to an end.
+    pub(super) inbox: Mutex<Option<mpsc::Sender<Unsolicited>>>,
+    pub(super) closed: CancellationToken,
+    ids: AtomicU64,
+}
+
+impl Connection {
+    /// Connects and initialises; the GET stream is opened in the background.
+    ///
+    /// `client` is kept for what happens in the background. A first start is no different from
+    /// later ones: a server that is reached over HTTP has been started by somebody else.
+    ///
+    /// # Errors
+    /// When the server cannot be reached, or does not answer as an MCP server of a known revision.
+    ///
+    /// # Panics
+    /// When the backend's transport is not Streamable HTTP.
+    pub async fn open(
+        config: &Arc<Config>,
+        background: &Background,
+        client: &Client,
+        capabilities: Capabilities,
+        _first_start: bool,
+    ) -> Result<Opened<Self>, OpenError> {
+        let wire = Wire::new(config, client).await.map_err(|error| OpenError::Connect {
+            authority: authority(config),
+            reason: super::handshake::reason(&error),
+        })?;
+        let closed = CancellationToken::new();
+        let Handshake { session, result, early } =
+            wire.handshake(capabilities, 0, closed.child_token()).await?;
+        let (sender, inbox) = mpsc::channel(INBOX_CAPACITY);
+        let connection = Arc::new(Self {
+            wire,
+            background: background.clone(),
+            capabilities,
+            session: ArcSwap::from_pointee(session),
+            renewals: Arc::default(),
+            running: Running::default(),
+            inbox: Mutex::new(Some(sender)),
+            closed,
+            ids: AtomicU64::new(INITIALIZE_ID + 1),
+        });
+        for message in early {
+            connection.take_unsolicited(message);
+        }
+        connection.listen(connection.session.load_full());
+        Ok(Opened { connection, initialized: result, inbox })
+    }
+
+    /// Sends a notification, as well as it goes.
+    pub async fn notify(self: &Arc<Self>, client: &Client, message: Bytes) {
+        let headers = self.session.load().post.clone();
+        let sending = self.wire.send(client, Method::POST, headers, message);
+        let backend = &self.wire.config.name;
+        match time::timeout(self.wire.config.connect_timeout, sending).await {
+            Ok(Ok(response)) if response.status().is_success() => {}
+            Ok(Ok(response)) => {
+                let status = response.status().as_u16();
+                let refusal = Refusal::read(response).await;
+                tracing::debug!(%backend, status, said = refusal.text(), "a message was refused");
+            }
+            Ok(Err(error)) => tracing::debug!(%backend, %error, "a message did not go out"),
+            Err(_) => tracing::debug!(%backend, "a message did not go out in time"),
+        }
+    }
+
+    /// Sends a message in the background.
+    pub(super) fn post_later(self: &Arc<Self>, message: Bytes) {
+        let connection = Arc::clone(self);
+        self.background.spawn(async move {
+            connection.notify(&connection.wire.client, message).await;
+        });
+    }
+
+    /// Ends the session: DELETE, as well as it goes. What runs is not waited for.
+    pub async fn close(&self) {
+        if self.closed.is_cancelled() {
+            return;
+        }
+        self.closed.cancel();
+        self.inbox.lock().take();
+        let session = self.session.load_full();
+        if session.id.is_none() {
+            return;
+        }
+        let headers = session.get.clone();
+        let sending = self.wire.send(&self.wire.client, Method::DELETE, headers, Bytes::new());
+        let backend = &self.wire.config.name;
+        // 405 means that the server does not let clients end sessions.
+        match time::timeout(GOODBYE, sending).await {
+            Ok(Ok(response)) => {
+                tracing::debug!(%backend, status = response.status().as_u16(), "session ended");
+            }
+            Ok(Err(error)) => tracing::debug!(%backend, %error, "session not ended"),
+            Err(_) => tracing::debug!(%backend, "session not ended in time"),
+        }
+    }
+
+    /// Cancelled when the connection is of no more use.
+    pub fn closed(&self) -> CancellationToken {
+        self.closed.clone()
+    }
+
+    /// The negotiated revision.
+    pub fn version(&self) -> ProtocolVersion {
+        self.session.load().version
+    }
+
+    pub(super) fn next_id(&self) -> u64 {
+        self.ids.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+fn authority(config: &Config) -> String {
+    match &config.transport {
+        crate::backends::Transport::StreamableHttp(remote) => remote.url.authority().to_owned(),
+        _ => config.name.to_string(),
+    }
+}

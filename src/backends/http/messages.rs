@@ -1,0 +1,126 @@
+//! The messages of an event stream.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderValue;
+use serde_json::value::RawValue;
+
+use super::dropped;
+use super::excerpt::excerpt;
+use crate::backends::MAX_MESSAGE_BYTES;
+use crate::mcp::sse::{Decoder, Event};
+use crate::mcp::{Invalid, Message};
+use crate::outbound::Body;
+
+/// Where a stream can be taken up again, and when.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Cursor {
+    /// The id of the last event that had one.
+    pub(super) last_event_id: Option<HeaderValue>,
+    /// How long the server wants us to wait before we come back.
+    pub(super) retry: Option<Duration>,
+}
+
+/// Why a stream cannot be read on.
+#[derive(Debug)]
+pub(super) enum Broken {
+    /// The connection ended within it.
+    Lost(hyper::Error),
+    /// An event is larger than a message may be.
+    TooLarge,
+}
+
+/// The messages of an event stream; events without a message and garbage are passed over.
+#[derive(Debug)]
+pub(super) struct Messages {
+    body: Body,
+    decoder: Decoder,
+    queue: VecDeque<Message>,
+    pub(super) cursor: Cursor,
+    backend: Arc<str>,
+}
+
+impl Messages {
+    pub(super) fn new(body: Body, cursor: Cursor, backend: Arc<str>) -> Self {
+        let decoder = Decoder::new(MAX_MESSAGE_BYTES);
+        Self { body, decoder, queue: VecDeque::new(), cursor, backend }
+    }
+
+    /// The next message; `None` at the end of the stream.
+    pub(super) fn poll_next(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Message>, Broken>> {
+        loop {
+            if let Some(message) = self.queue.pop_front() {
+                return Poll::Ready(Ok(Some(message)));
+            }
+            match self.decoder.next_event() {
+                Ok(Some(event)) => {
+                    if let Some(message) = self.message(event) {
+                        return Poll::Ready(Ok(Some(message)));
+                    }
+                    continue;
+                }
+                Ok(None) => {}
+                Err(_) => {
+                    dropped("oversized");
+                    return Poll::Ready(Err(Broken::TooLarge));
+                }
+            }
+            match ready!(self.body.poll_data(cx)) {
+                Some(Ok(bytes)) => self.decoder.push(&bytes),
+                Some(Err(error)) => return Poll::Ready(Err(Broken::Lost(error))),
+                None => return Poll::Ready(Ok(None)),
+            }
+        }
+    }
+
+    pub(super) async fn next(&mut self) -> Result<Option<Message>, Broken> {
+        std::future::poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    fn message(&mut self, event: Event) -> Option<Message> {
+        if let Some(id) = event.id {
+            // An empty id takes the previous one back (HTML Living Standard, §9.2.6).
+            self.cursor.last_event_id = HeaderValue::from_str(&id).ok().filter(|id| !id.is_empty());
+        }
+        if let Some(retry) = event.retry {
+            self.cursor.retry = Some(Duration::from_millis(retry));
+        }
+        if !matches!(event.event.as_str(), "" | "message") {
+            return None; // a private kind of event
+        }
+        let data = event.data.filter(|data| !data.is_empty())?;
+        match parse_into(data.clone(), &mut self.queue) {
+            Ok(first) => first,
+            Err(error) => {
+                dropped("garbage");
+                let backend = &self.backend;
+                let said = excerpt(&data);
+                tracing::warn!(%backend, %error, %said, "an event is no message; dropped");
+                None
+            }
+        }
+    }
+}
+
+/// Parses a message, or a batch of them (2025-03-26): the first is returned, the others go into
+/// `queue`.
+pub(super) fn parse_into(
+    payload: Bytes,
+    queue: &mut VecDeque<Message>,
+) -> Result<Option<Message>, Invalid> {
+    if payload.trim_ascii_start().first() != Some(&b'[') {
+        return Message::parse(payload).map(Some);
+    }
+    let batch: Vec<&RawValue> = serde_json::from_slice(&payload).map_err(Invalid::Json)?;
+    for part in batch {
+        queue.push_back(Message::parse(payload.slice_ref(part.get().as_bytes()))?);
+    }
+    Ok(queue.pop_front())
+}

@@ -1,0 +1,159 @@
+//! Putting a request to the backend, and what kind of answer it gives.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Response, StatusCode};
+use tokio::time::{self, Instant};
+
+use super::clock::Clock;
+use super::connection::Connection;
+use super::dropped;
+use super::excerpt::excerpt;
+use super::exchange::{Cancel, Exchange, is_response_to};
+use super::messages::{Cursor, Messages, parse_into};
+use super::refusal::Refusal;
+use super::wire::{Media, media};
+use crate::backends::MAX_MESSAGE_BYTES;
+use crate::call::Error;
+use crate::mcp::Message;
+use crate::outbound::{Body, BodyError, Client};
+
+/// How the answer to a request begins.
+pub(super) enum Started {
+    /// With the response: there was nothing else.
+    Response(Message),
+    /// With something else, or nobody knows yet.
+    Exchange(Box<Exchange>),
+}
+
+/// What a POST brought.
+enum Answer {
+    Response(Message),
+    Several(VecDeque<Message>),
+    Stream(Box<Messages>),
+}
+
+impl Connection {
+    /// Puts a request; `idle` is how long the backend may be silent.
+    ///
+    /// # Cancel safety
+    /// Dropped before the answer has begun, it tells the backend that the request is given up.
+    pub(super) async fn start(
+        self: &Arc<Self>,
+        client: &Client,
+        (wire_id, body): (u64, Bytes),
+        idle: Duration,
+        wants_progress: bool,
+    ) -> Result<Started, Error> {
+        if self.closed.is_cancelled() {
+            return Err(self.wire.lost("the connection was closed"));
+        }
+        let started = Instant::now();
+        let reports = wants_progress.then(|| self.running.enter(wire_id));
+        let mut cancel = Cancel::new(self, wire_id);
+        let answer = match time::timeout(idle, self.put(client, wire_id, body)).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => {
+                cancel.disarm();
+                return Err(error);
+            }
+            Err(_) => return Err(Error::Timeout { backend: self.wire.name(), after: idle }),
+        };
+        let has_reports = reports.as_ref().is_some_and(|reports| !reports.is_empty());
+        let (stream, queue) = match answer {
+            Answer::Response(response) if !has_reports => {
+                cancel.disarm();
+                return Ok(Started::Response(response));
+            }
+            Answer::Response(response) => (None, VecDeque::from([response])),
+            Answer::Several(queue) => (None, queue),
+            Answer::Stream(stream) => (Some(stream), VecDeque::new()),
+        };
+        let clock = Clock::new(started, idle);
+        let exchange = Exchange::new(client.clone(), cancel, clock, reports, stream, queue);
+        Ok(Started::Exchange(Box::new(exchange)))
+    }
+
+    /// Sends the request; once more in a new session if the backend has forgotten the old one.
+    async fn put(
+        self: &Arc<Self>,
+        client: &Client,
+        wire_id: u64,
+        body: Bytes,
+    ) -> Result<Answer, Error> {
+        let mut is_first = true;
+        loop {
+            let (headers, generation, has_session) = {
+                let session = self.session.load();
+                (session.post.clone(), session.generation, session.id.is_some())
+            };
+            let response = self
+                .wire
+                .send(client, Method::POST, headers, body.clone())
+                .await
+                .map_err(|error| self.wire.failed(&error))?;
+            if response.status().is_success() {
+                return self.accepted(response, wire_id).await;
+            }
+            let refusal = Refusal::read(response).await;
+            let is_bad_request = refusal.status == StatusCode::BAD_REQUEST;
+            if has_session && refusal.may_be_session_loss(wire_id) {
+                if is_first && !(is_bad_request && self.renewals.are_useless()) {
+                    is_first = false;
+                    self.renew(generation).await?;
+                    continue;
+                }
+                if !is_first && is_bad_request {
+                    self.renewals.note_useless();
+                }
+            }
+            return refusal.into_response(&self.wire, wire_id).map(Answer::Response);
+        }
+    }
+
+    /// Takes a response with a status of success.
+    async fn accepted(&self, response: Response<Body>, wire_id: u64) -> Result<Answer, Error> {
+        let status = response.status();
+        let media = media(response.headers());
+        if media == Media::EventStream {
+            let (body, cursor) = (response.into_body(), Cursor::default());
+            let messages = Messages::new(body, cursor, self.wire.name());
+            return Ok(Answer::Stream(Box::new(messages)));
+        }
+        let body = response.into_body().collect(MAX_MESSAGE_BYTES).await.map_err(|error| {
+            if let BodyError::TooLarge { .. } = error {
+                dropped("oversized");
+                return self.wire.bad_answer(error.to_string());
+            }
+            self.wire.lost(error.to_string())
+        })?;
+        if status == StatusCode::ACCEPTED || body.is_empty() {
+            let detail = format!("HTTP {} without a response", status.as_u16());
+            return Err(self.wire.bad_answer(detail));
+        }
+        let mut queue = VecDeque::new();
+        let parsed = match media {
+            Media::Other => None,
+            _ => parse_into(body.clone(), &mut queue).ok(),
+        };
+        match parsed {
+            Some(Some(only)) if queue.is_empty() && is_response_to(&only, wire_id) => {
+                Ok(Answer::Response(only))
+            }
+            Some(first) => {
+                if let Some(first) = first {
+                    queue.push_front(first);
+                }
+                Ok(Answer::Several(queue))
+            }
+            None => {
+                dropped("garbage");
+                let said = excerpt(&body);
+                Err(self.wire.bad_answer(format!("HTTP {}: {said}", status.as_u16())))
+            }
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! How requests are put, before and beyond any session.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, USER_AGENT};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
+use http_body_util::Full;
+
+use crate::backends::{Config, Remote, Transport};
+use crate::call;
+use crate::mcp::header;
+use crate::outbound::{Body, Client, Destination, Error, Spec, Tls};
+
+/// The backend's endpoint.
+#[derive(Debug)]
+pub(super) struct Wire {
+    pub(super) config: Arc<Config>,
+    pub(super) destination: Arc<Destination>,
+    path: Uri,
+    /// What every request carries: the configured headers, and who we are.
+    pub(super) common: HeaderMap,
+    /// For whatever is sent in the background.
+    pub(super) client: Client,
+}
+
+/// What a response's body is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Media {
+    Json,
+    EventStream,
+    /// It does not say.
+    Unknown,
+    Other,
+}
+
+impl Wire {
+    /// # Panics
+    /// When the transport is not Streamable HTTP.
+    pub(super) async fn new(config: &Arc<Config>, client: &Client) -> Result<Self, Error> {
+        let Transport::StreamableHttp(remote) = &config.transport else {
+            panic!("a backend is opened by its own transport");
+        };
+        let spec = Spec {
+            url: origin(remote),
+            http2: remote.http2,
+            tls: tls(remote),
+            connect_timeout: config.connect_timeout,
+        };
+        let path = match remote.url.query() {
+            Some(query) => format!("{}?{query}", remote.url.path()),
+            None => remote.url.path().to_owned(),
+        };
+        let path = path.parse().map_err(|_| Error::Url { url: remote.url.to_string() })?;
+        let mut common = HeaderMap::new();
+        let us = HeaderValue::from_static(concat!("portcullis/", env!("CARGO_PKG_VERSION")));
+        common.insert(USER_AGENT, us);
+        for (name, value) in &remote.headers {
+            common.insert(name, value.clone());
+        }
+        let destination = client.destination(spec).await?;
+        let (config, client) = (Arc::clone(config), client.clone());
+        Ok(Self { config, destination, path, common, client })
+    }
+
+    pub(super) async fn send(
+        &self,
+        client: &Client,
+        method: Method,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Response<Body>, Error> {
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = method;
+        *request.uri_mut() = self.path.clone();
+        *request.headers_mut() = headers;
+        client.send(&self.destination, request).await
+    }
+
+    /// A failure to send, as the caller is told.
+    pub(super) fn failed(&self, error: &Error) -> call::Error {
+        let (backend, detail) = (self.name(), error.to_string().into());
+        if error.may_have_been_processed() {
+            call::Error::ConnectionLost { backend, detail }
+        } else {
+            call::Error::Connect { backend, detail }
+        }
+    }
+
+    pub(super) fn bad_answer(&self, detail: impl Into<Arc<str>>) -> call::Error {
+        call::Error::BadAnswer { backend: self.name(), detail: detail.into() }
+    }
+
+    pub(super) fn lost(&self, detail: impl Into<Arc<str>>) -> call::Error {
+        call::Error::ConnectionLost { backend: self.name(), detail: detail.into() }
+    }
+
+    pub(super) fn name(&self) -> Arc<str> {
+        Arc::clone(&self.config.name)
+    }
+}
+
+/// What the body is said to be.
+pub(super) fn media(headers: &HeaderMap) -> Media {
+    let Some(value) = headers.get(CONTENT_TYPE) else { return Media::Unknown };
+    let value = value.as_bytes();
+    let essence = value.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    if essence.eq_ignore_ascii_case(header::JSON.as_bytes()) {
+        Media::Json
+    } else if essence.eq_ignore_ascii_case(header::EVENT_STREAM.as_bytes()) {
+        Media::EventStream
+    } else {
+        Media::Other
+    }
+}
+
+/// The URL without what does not matter to a connection: backends on one host share theirs.
+fn origin(remote: &Remote) -> url::Url {
+    let mut url = remote.url.clone();
+    url.set_path("");
+    url.set_query(None);
+    url.set_fragment(None);
+    url
+}
+
+fn tls(remote: &Remote) -> Tls {
+    let tls = &remote.tls;
+    let identity = tls.cert_file.clone().zip(tls.key_file.clone());
+    Tls { ca_file: tls.ca_file.clone(), identity, server_name: tls.server_name.clone() }
+}

@@ -1,0 +1,142 @@
+//! What a connection says outside of calls, and who hears it.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tokio::sync::mpsc;
+use tracing::{debug, error, info, warn};
+
+use super::key::Owner;
+use super::pool::Pool;
+use super::{Connection, Pooled, Unsolicited, Updated};
+use crate::call::{Responder, SessionId};
+use crate::mcp::method::notification;
+use crate::mcp::{LogLevel, Message};
+
+const CANNOT_TELL_WHO: &str = "the gateway cannot tell which client this request is for; \
+     set spec.gateway.isolation: session";
+const NO_CLIENT: &str = "this connection is the gateway's own: no client stands behind it";
+const NO_STREAM: &str = "the client has no stream open on which it could be asked";
+
+/// Reads everything that comes, until the connection ends.
+pub(super) async fn read(pool: &Pool, pooled: &Pooled, mut inbox: mpsc::Receiver<Unsolicited>) {
+    while let Some(message) = inbox.recv().await {
+        if changes_lists(&message) {
+            pooled.list_again();
+            if pooled.key().owner == Owner::Shared {
+                // It may be the only stream on which the backend says so.
+                pool.list_again_for_supervisor();
+            }
+            continue;
+        }
+        match pooled.key().owner {
+            Owner::Session(session) => to_session(pool, pooled, session, message),
+            Owner::Shared | Owner::Gateway => to_nobody_in_particular(pool, pooled, message),
+        }
+    }
+}
+
+fn changes_lists(message: &Unsolicited) -> bool {
+    match message {
+        Unsolicited::Reinitialized => true,
+        Unsolicited::Request(..) => false,
+        Unsolicited::Notification(message) => matches!(
+            message.method_name(),
+            notification::TOOLS_CHANGED
+                | notification::PROMPTS_CHANGED
+                | notification::RESOURCES_CHANGED
+        ),
+    }
+}
+
+fn to_session(pool: &Pool, pooled: &Pooled, session: SessionId, message: Unsolicited) {
+    match pool.context().sessions.deliver(session, pooled.backend(), message) {
+        Ok(()) | Err(Unsolicited::Reinitialized) => {}
+        Err(Unsolicited::Notification(_)) => dropped("no_stream"),
+        Err(Unsolicited::Request(request, responder)) => {
+            if let Err(responder) = ask_newest_call(&pooled.connection, request, responder) {
+                responder.refuse(NO_STREAM);
+            }
+        }
+    }
+}
+
+/// A pipe has no streams of its own: its newest call's is as good as any.
+fn ask_newest_call(
+    connection: &Connection,
+    _request: Message,
+    responder: Responder,
+) -> Result<(), Responder> {
+    match *connection {
+        #[cfg(test)]
+        Connection::Scripted(_) => Err(responder),
+    }
+}
+
+fn to_nobody_in_particular(pool: &Pool, pooled: &Pooled, message: Unsolicited) {
+    match message {
+        Unsolicited::Request(request, responder) => {
+            let is_shared = pooled.key().owner == Owner::Shared;
+            let reason = if is_shared { CANNOT_TELL_WHO } else { NO_CLIENT };
+            debug!(backend = &**pooled.backend(), method = request.method_name(), reason, "refused");
+            responder.refuse(reason);
+        }
+        Unsolicited::Notification(message) => match message.method_name() {
+            notification::MESSAGE => log(pooled.backend(), &message),
+            notification::RESOURCE_UPDATED => updated(pool, pooled, &message),
+            _ => dropped("unsolicited"),
+        },
+        Unsolicited::Reinitialized => {}
+    }
+}
+
+fn updated(pool: &Pool, pooled: &Pooled, message: &Message) {
+    #[derive(Deserialize)]
+    struct Params {
+        uri: Box<str>,
+    }
+    let params = message.params().and_then(|raw| serde_json::from_slice::<Params>(raw).ok());
+    let Some(Params { uri }) = params else { return dropped("garbage") };
+    let update = Updated {
+        backend: pooled.backend().clone(),
+        connection: pooled.key(),
+        uri,
+        message: message.raw().clone(),
+    };
+    // Nobody may be listening, which is no loss.
+    let _ = pool.context().updates.send(update);
+}
+
+/// How much of a log message of a backend is written to our log.
+const MAX_LOG_CHARS: usize = 2000;
+
+/// A log message that no client can be shown: it may speak of another client's call.
+fn log(backend: &str, message: &Message) {
+    #[derive(Deserialize)]
+    struct Params<'a> {
+        level: Box<str>,
+        #[serde(default)]
+        logger: Option<Box<str>>,
+        #[serde(borrow)]
+        data: &'a RawValue,
+    }
+    let Some(params) = message.params().and_then(|raw| serde_json::from_slice(raw).ok()) else {
+        return dropped("garbage");
+    };
+    let Params { level, logger, data } = params;
+    let logger = logger.as_deref().unwrap_or_default();
+    let text: Result<String, _> = serde_json::from_str(data.get());
+    let text = text.unwrap_or_else(|_| data.get().to_owned());
+    let text: String = text.chars().take(MAX_LOG_CHARS).collect();
+    match LogLevel::parse(&level) {
+        Some(LogLevel::Debug) | None => debug!(target: "backend", backend, logger, "{text}"),
+        Some(LogLevel::Info | LogLevel::Notice) => {
+            info!(target: "backend", backend, logger, "{text}");
+        }
+        Some(LogLevel::Warning) => warn!(target: "backend", backend, logger, "{text}"),
+        Some(_) => error!(target: "backend", backend, logger, "{text}"),
+    }
+}
+
+fn dropped(reason: &'static str) {
+    metrics::counter!("portcullis_dropped_total", "reason" => reason).increment(1);
+}

@@ -1,0 +1,129 @@
+//! Why a call has no reply.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Outcome;
+use crate::mcp::params::InvalidParams;
+
+/// Why the call stack has no reply from a backend.
+///
+/// Each message says what failed and for whom; `crate::error` maps it to JSON-RPC.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// No such tool is exposed to this caller.
+    #[error("unknown tool: {0}")]
+    UnknownTool(Box<str>),
+    /// No such prompt is exposed to this caller.
+    #[error("unknown prompt: {0}")]
+    UnknownPrompt(Box<str>),
+    /// No such resource is exposed to this caller.
+    #[error("resource not found: {0}")]
+    UnknownResource(Box<str>),
+    /// A method that nobody behind this endpoint knows.
+    #[error("method not found: {0}")]
+    UnknownMethod(Box<str>),
+    /// Parameters without a meaning.
+    #[error("{0}")]
+    InvalidParams(Arc<str>),
+    /// The backend is not in a state to be called.
+    #[error("backend {backend} is {state}{}", reason(detail.as_ref()))]
+    Unavailable {
+        /// Its name.
+        backend: Arc<str>,
+        /// Its state.
+        state: &'static str,
+        /// What it failed with, if it did.
+        detail: Option<Arc<str>>,
+        /// When it is tried again.
+        retry_after: Option<Duration>,
+    },
+    /// A connection to the backend could not be opened.
+    #[error("cannot reach backend {backend}: {detail}")]
+    Connect {
+        /// Its name.
+        backend: Arc<str>,
+        /// What went wrong.
+        detail: Arc<str>,
+    },
+    /// The connection ended before the response came; the call may have been processed.
+    #[error("backend {backend} went away before it answered: {detail}")]
+    ConnectionLost {
+        /// Its name.
+        backend: Arc<str>,
+        /// How it ended.
+        detail: Arc<str>,
+    },
+    /// The backend said something that is no answer.
+    #[error("backend {backend} gave no valid answer: {detail}")]
+    BadAnswer {
+        /// Its name.
+        backend: Arc<str>,
+        /// What it said, shortened.
+        detail: Arc<str>,
+    },
+    /// The backend has as many calls as it may have.
+    #[error("backend {backend} already has {limit} calls in flight")]
+    Busy {
+        /// Its name.
+        backend: Arc<str>,
+        /// How many calls it may have at a time.
+        limit: usize,
+    },
+    /// Nothing came from the backend for too long.
+    #[error("backend {backend} was silent for {} s", after.as_secs_f64())]
+    Timeout {
+        /// Its name.
+        backend: Arc<str>,
+        /// How long nothing came.
+        after: Duration,
+    },
+    /// The backend keeps a connection for each session, and this one's is in another replica.
+    #[error("this session lives in another replica, which alone can reach backend {backend}")]
+    NotHome {
+        /// Its name.
+        backend: Arc<str>,
+    },
+    /// Refused by policy.
+    #[error("{0}")]
+    Denied(Arc<str>),
+    /// The client gave the call up.
+    #[error("the call was cancelled")]
+    Cancelled,
+    /// The gateway stops, and the call took longer than the time to drain.
+    #[error("the gateway is shutting down; the call was cut off and may have been processed")]
+    Stopping,
+}
+
+fn reason(detail: Option<&Arc<str>>) -> String {
+    detail.map(|detail| format!(": {detail}")).unwrap_or_default()
+}
+
+impl Error {
+    /// How a call that ended with this error is counted.
+    pub const fn outcome(&self) -> Outcome {
+        match self {
+            Self::Timeout { .. } => Outcome::Timeout,
+            Self::Busy { .. } => Outcome::Limited,
+            Self::Denied(_) => Outcome::Denied,
+            Self::Cancelled => Outcome::Cancelled,
+            Self::UnknownTool(_)
+            | Self::UnknownPrompt(_)
+            | Self::UnknownResource(_)
+            | Self::UnknownMethod(_)
+            | Self::InvalidParams(_)
+            | Self::Stopping
+            | Self::Unavailable { .. }
+            | Self::NotHome { .. }
+            | Self::Connect { .. }
+            | Self::ConnectionLost { .. }
+            | Self::BadAnswer { .. } => Outcome::Error,
+        }
+    }
+}
+
+impl From<InvalidParams> for Error {
+    fn from(error: InvalidParams) -> Self {
+        Self::InvalidParams(error.to_string().into())
+    }
+}

@@ -1,0 +1,25 @@
+//! What passes through the call stack: a [`Call`] goes in, a [`Reply`] or an [`Error`] comes out.
+//!
+//! The call stack knows MCP and not HTTP. It is made of Tower layers over
+//! `Service<Call, Response = Reply, Error = Error>`.
+
+mod error;
+mod event;
+mod notes;
+mod outcome;
+mod principal;
+mod reply;
+mod request;
+mod session;
+
+pub use error::Error;
+pub use event::{Answer, Event, Responder, Response};
+pub use notes::Notes;
+pub use outcome::Outcome;
+pub use principal::Principal;
+pub use reply::{Body, Events, Reply};
+pub use request::{Call, Client, Endpoint, Request, Via};
+pub use session::SessionId;
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,102 @@
+//! A call on its way in.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::{Notes, Principal, SessionId};
+use crate::mcp::params::InvalidParams;
+use crate::mcp::{Capabilities, LogLevel, Message, Method, Params, ProtocolVersion, RequestId};
+
+/// One request that lists or names something of a backend, with all that decisions hang on.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The revision the client speaks.
+    pub version: ProtocolVersion,
+    /// The client's side of the conversation.
+    pub client: Client,
+    /// Who makes the call.
+    pub principal: Arc<Principal>,
+    /// Which of our endpoints it came to.
+    pub endpoint: Endpoint,
+    /// The request itself.
+    pub request: Request,
+    /// W3C trace context, if the client sent one.
+    pub trace: Option<Arc<str>>,
+    /// How the call came to be.
+    pub via: Via,
+    /// When the work has to be over, whatever happens.
+    pub deadline: Option<Instant>,
+    /// What layers further in find out, for the record.
+    pub notes: Arc<Notes>,
+}
+
+/// What matters about the client behind a call.
+#[derive(Clone, Copy, Debug)]
+pub struct Client {
+    /// What backends may ask of it.
+    pub capabilities: Capabilities,
+    /// The least severe log messages it wants; `None` if it never said.
+    pub log_level: Option<LogLevel>,
+    /// Its session; modern clients have none.
+    pub session: Option<SessionId>,
+}
+
+/// An MCP endpoint of ours.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Endpoint {
+    /// `/mcp`: all backends under one roof.
+    Aggregate,
+    /// `/servers/{name}/mcp`: one backend under its own names.
+    Server(Arc<str>),
+}
+
+/// How a call came to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Via {
+    /// The client sent it as it is.
+    Native,
+}
+
+/// A JSON-RPC request with the parameters that routing needs.
+#[derive(Clone, Debug)]
+pub struct Request {
+    message: Message,
+    id: RequestId,
+    params: Params,
+}
+
+impl Request {
+    /// Reads the parameters of a request.
+    ///
+    /// # Errors
+    /// When the parameters are malformed.
+    ///
+    /// # Panics
+    /// When the message is not a request.
+    pub fn new(message: Message) -> Result<Self, InvalidParams> {
+        let params = Params::parse(&message)?;
+        let id = message.id().expect("a request has an id");
+        Ok(Self { message, id, params })
+    }
+
+    /// The client's id.
+    pub fn id(&self) -> &RequestId {
+        &self.id
+    }
+
+    /// The method.
+    pub fn method(&self) -> Method {
+        self.message.method()
+    }
+
+    /// The parameters that routing needs.
+    pub fn params(&self) -> &Params {
+        &self.params
+    }
+
+    /// The message as it came.
+    pub fn message(&self) -> &Message {
+        &self.message
+    }
+}

@@ -1,0 +1,58 @@
+//! What clients with an open stream are told.
+
+use std::sync::Arc;
+
+use super::View;
+use crate::backends::{Key, Kinds, Owner};
+use crate::call::{Endpoint, SessionId};
+use crate::mcp::Capabilities;
+
+/// Lists that are not what they were.
+///
+/// A receiver that lags has to take everything as changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The backend whose lists they are.
+    pub backend: Arc<str>,
+    /// Who sees the difference.
+    pub audience: Audience,
+    /// Which lists.
+    pub kinds: Kinds,
+}
+
+/// Who sees a difference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// Everybody.
+    Everybody,
+    /// Clients with these capabilities, who have a connection of their own.
+    Capable(Capabilities),
+    /// One session, which has a connection of its own.
+    Session(SessionId),
+}
+
+impl From<Key> for Audience {
+    fn from(key: Key) -> Self {
+        match key.owner {
+            Owner::Gateway => Self::Everybody,
+            Owner::Shared => Self::Capable(key.capabilities),
+            Owner::Session(session) => Self::Session(session),
+        }
+    }
+}
+
+impl Change {
+    /// Whether a client at that endpoint is to be told.
+    pub fn concerns(&self, endpoint: &Endpoint, view: &View) -> bool {
+        let is_there = match endpoint {
+            Endpoint::Aggregate => true,
+            Endpoint::Server(name) => *name == self.backend,
+        };
+        is_there
+            && match self.audience {
+                Audience::Everybody => true,
+                Audience::Capable(capabilities) => capabilities == view.capabilities,
+                Audience::Session(session) => view.session == Some(session),
+            }
+    }
+}

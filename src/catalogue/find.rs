@@ -1,0 +1,135 @@
+//! From what a request names to the backend that has it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{Catalogue, Entry, Face, View};
+use crate::backends::{Handle, Kind};
+use crate::call::Endpoint;
+
+impl Catalogue {
+    /// The tool that a client at that endpoint means.
+    pub fn resolve_tool(&self, endpoint: &Endpoint, name: &str, view: &View) -> Option<Arc<Entry>> {
+        self.find(endpoint, view, |face| face.get(Kind::Tool, name).cloned())
+    }
+
+    /// The prompt that a client at that endpoint means.
+    pub fn resolve_prompt(
+        &self,
+        endpoint: &Endpoint,
+        name: &str,
+        view: &View,
+    ) -> Option<Arc<Entry>> {
+        self.find(endpoint, view, |face| face.get(Kind::Prompt, name).cloned())
+    }
+
+    /// The resource that a client at that endpoint means, listed or not.
+    ///
+    /// Links need not appear in any list (MCP, Resources): a URI that does not is taken to the
+    /// backend with a template that fits, else to the only one that lists others of its kind, else
+    /// to the only one with resources at all.
+    pub fn resolve_resource(
+        &self,
+        endpoint: &Endpoint,
+        uri: &str,
+        view: &View,
+    ) -> Option<Arc<Entry>> {
+        self.find(endpoint, view, |face| face.get(Kind::Resource, uri).cloned())
+            .or_else(|| self.find(endpoint, view, |face| unlisted(by_template(face, uri)?, uri)))
+            .or_else(|| self.find(endpoint, view, |face| unlisted(by_authority(face, uri)?, uri)))
+            .or_else(|| self.find(endpoint, view, |face| unlisted(the_only_one(face)?, uri)))
+    }
+
+    /// What `ref/resource` of a completion means: a template, or a resource.
+    pub fn resolve_template(
+        &self,
+        endpoint: &Endpoint,
+        template: &str,
+        view: &View,
+    ) -> Option<Arc<Entry>> {
+        self.find(endpoint, view, |face| face.get(Kind::ResourceTemplate, template).cloned())
+            .or_else(|| self.resolve_resource(endpoint, template, view))
+    }
+
+    /// Looks in the snapshot first, where nearly everything is found, then in what only this
+    /// client sees.
+    fn find(
+        &self,
+        endpoint: &Endpoint,
+        view: &View,
+        look: impl Fn(&Face) -> Option<Arc<Entry>>,
+    ) -> Option<Arc<Entry>> {
+        let snapshot = matches!(endpoint, Endpoint::Aggregate).then(|| self.snapshot());
+        if let Some(found) = snapshot.as_ref().and_then(|face| look(face)) {
+            return Some(found);
+        }
+        let face = self.face(endpoint, view)?;
+        if snapshot.is_some_and(|snapshot| Arc::ptr_eq(&snapshot, &face)) {
+            return None;
+        }
+        look(&face)
+    }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "is the last step of lookups that may fail")]
+fn unlisted(backend: &Arc<Handle>, uri: &str) -> Option<Arc<Entry>> {
+    let uri: Arc<str> = uri.into();
+    Some(Arc::new(Entry {
+        kind: Kind::Resource,
+        exposed: uri.clone(),
+        original: uri,
+        backend: backend.clone(),
+        item: Bytes::new(),
+    }))
+}
+
+fn by_template<'a>(face: &'a Face, uri: &str) -> Option<&'a Arc<Handle>> {
+    let (_, entry) = face.templates().iter().find(|(template, _)| template.matches(uri))?;
+    Some(&entry.backend)
+}
+
+/// The backend of all listed resources with the same scheme and authority.
+fn by_authority<'a>(face: &'a Face, uri: &str) -> Option<&'a Arc<Handle>> {
+    let wanted = authority(uri)?;
+    let alike = face.entries(Kind::Resource).filter(|it| authority(&it.exposed) == Some(wanted));
+    only(alike.map(|entry| &entry.backend))
+}
+
+fn the_only_one(face: &Face) -> Option<&Arc<Handle>> {
+    only(face.with_resources.iter())
+}
+
+fn only<'a>(mut handles: impl Iterator<Item = &'a Arc<Handle>>) -> Option<&'a Arc<Handle>> {
+    let first = handles.next()?;
+    handles.all(|other| Arc::ptr_eq(first, other)).then_some(first)
+}
+
+/// `scheme://authority`, or `scheme:` where there is no authority.
+fn authority(uri: &str) -> Option<&str> {
+    let scheme = uri.find(':')? + 1;
+    if !uri[scheme..].starts_with("//") {
+        return Some(&uri[..scheme]);
+    }
+    let authority = scheme + 2;
+    let end = uri[authority..].find(['/', '?', '#']).map_or(uri.len(), |at| authority + at);
+    Some(&uri[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::authority;
+
+    #[test]
+    fn the_authority_is_what_stands_before_the_path() {
+        for (uri, expected) in [
+            ("demo://readme", Some("demo://readme")),
+            ("https://host:1/a/b?c", Some("https://host:1")),
+            ("file:///a", Some("file://")),
+            ("urn:isbn:1", Some("urn:")),
+            ("plain", None),
+        ] {
+            assert_eq!(authority(uri), expected, "{uri}");
+        }
+    }
+}

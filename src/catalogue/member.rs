@@ -1,0 +1,45 @@
+//! One backend in the catalogue.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::{Config, Naming};
+use crate::backends::{BackendState, Handle, Key, Offer};
+
+/// One backend, and the names it is exposed under.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// The backend.
+    pub handle: Arc<Handle>,
+    /// How its names become exposed ones.
+    pub naming: Naming,
+}
+
+impl Member {
+    /// What it offers to somebody without a connection of their own.
+    ///
+    /// A crash keeps what was known for `catalogue.grace`; whatever else stops a backend takes it
+    /// away at once.
+    pub(super) fn offer(&self, config: &Config) -> Option<Arc<Offer>> {
+        match self.handle.state() {
+            BackendState::Running(offer) => Some(offer),
+            BackendState::Failed { since, last, .. } if since.elapsed() < config.grace => last,
+            BackendState::Failed { .. } | BackendState::Stopped | BackendState::Starting => None,
+        }
+    }
+
+    /// When it stops offering what it offered before it crashed.
+    pub(super) fn offers_until(&self, config: &Config) -> Option<Instant> {
+        match self.handle.state() {
+            BackendState::Failed { since, last: Some(_), .. } => Some(since + config.grace)
+                .filter(|expiry| Instant::now() < *expiry),
+            _ => None,
+        }
+    }
+
+    /// What the connection of that key offers, if it is open and was listed.
+    pub(super) fn overlay(&self, key: Key) -> Option<Arc<Offer>> {
+        self.handle.pool().get(key)?.offer()
+    }
+}

@@ -1,0 +1,321 @@
+//! The catalogue: what all backends offer now, kept by one writer.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use futures_util::stream::{self, BoxStream, SelectAll};
+use futures_util::{FutureExt, StreamExt};
+use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use super::face::Names;
+use super::faces::{FaceKey, Faces};
+use super::list::InvalidCursor;
+use super::wait::Late;
+use super::{Audience, Change, Collision, Config, Face, Member, View, Visibility};
+use crate::backends::{Background, Kind, Kinds, ListChanged, Offer};
+use crate::call::{self, Endpoint};
+
+/// How many changes wait for a slow stream before it has to take everything as changed.
+const CHANGES_CAPACITY: usize = 256;
+
+/// Why there is no list.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ListError {
+    /// The cursor is none of ours.
+    #[error(transparent)]
+    Cursor(#[from] InvalidCursor),
+    /// No backend of that name.
+    #[error("there is no server {0}")]
+    UnknownServer(Arc<str>),
+}
+
+/// Why one backend has no endpoint of its own.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ServerError {
+    /// No backend of that name.
+    #[error("there is no server {0}")]
+    Unknown(Arc<str>),
+    /// It cannot be called now.
+    #[error(transparent)]
+    Unavailable(#[from] call::Error),
+}
+
+/// What all backends offer, under one set of names.
+#[derive(Debug)]
+pub struct Catalogue {
+    config: Config,
+    /// By name.
+    members: Vec<Member>,
+    snapshot: ArcSwap<Snapshot>,
+    faces: Faces,
+    late: Late,
+    changes: broadcast::Sender<Change>,
+}
+
+/// What everybody sees who has no connection of their own.
+#[derive(Debug)]
+struct Snapshot {
+    offers: Vec<Option<Arc<Offer>>>,
+    key: FaceKey,
+    face: Arc<Face>,
+}
+
+/// What the writer hears of.
+enum Event {
+    /// A backend's state, and perhaps what it offers.
+    State,
+    /// What a connection of some clients offers.
+    Overlay(usize, ListChanged),
+    /// Too much at once to know what.
+    Lagged(usize),
+}
+
+impl Catalogue {
+    /// Builds the catalogue and keeps it up to date until `shutdown`.
+    pub fn start(
+        config: Config,
+        mut members: Vec<Member>,
+        background: &Background,
+        shutdown: CancellationToken,
+    ) -> Arc<Self> {
+        members.sort_by(|one, other| one.handle.name().cmp(other.handle.name()));
+        let events = events(&members); // before the first look, so that nothing is missed
+        let faces = Faces::default();
+        let snapshot = ArcSwap::from_pointee(Snapshot::take(&config, &members, &faces));
+        let changes = broadcast::channel(CHANGES_CAPACITY).0;
+        let late = Late::default();
+        let catalogue = Arc::new(Self { config, members, snapshot, faces, late, changes });
+        catalogue.report(&[]);
+        let writer = Arc::clone(&catalogue);
+        background.spawn(async move { writer.write(events, shutdown).await });
+        catalogue
+    }
+
+    /// Hears when lists change.
+    pub fn changes(&self) -> broadcast::Receiver<Change> {
+        self.changes.subscribe()
+    }
+
+    /// The result of a list request, as JSON without its envelope.
+    ///
+    /// Waits at most `catalogue.firstListWait` for what would be missing; what comes later is
+    /// announced as a change.
+    ///
+    /// # Errors
+    /// When the cursor is none of ours, or there is no such server.
+    pub async fn list(
+        &self,
+        endpoint: &Endpoint,
+        kind: Kind,
+        cursor: Option<&str>,
+        view: &View,
+    ) -> Result<Bytes, ListError> {
+        if cursor.is_none() {
+            self.settle(endpoint, view).await;
+        }
+        let face = self.face(endpoint, view).ok_or_else(|| match endpoint {
+            Endpoint::Server(name) => ListError::UnknownServer(name.clone()),
+            Endpoint::Aggregate => unreachable!("the aggregate always has a face"),
+        })?;
+        Ok(face.page(kind, cursor)?)
+    }
+
+    /// What one backend says of itself, for `initialize` at its own endpoint; waits at most
+    /// `catalogue.firstListWait` for its first start.
+    ///
+    /// # Errors
+    /// When there is no such backend, or it cannot be called.
+    pub async fn server(&self, name: &Arc<str>) -> Result<Arc<Offer>, ServerError> {
+        let member = self.member(name).ok_or_else(|| ServerError::Unknown(name.clone()))?;
+        let mut state = member.1.handle.watch();
+        let started = state.wait_for(|state| !state.is_starting());
+        let _ = timeout(self.config.first_list_wait, started).await;
+        let offer = member.1.handle.state().offer().cloned();
+        offer.ok_or_else(|| member.1.handle.unavailable().into())
+    }
+
+    /// What could not be shown because its name was taken.
+    pub fn collisions(&self) -> Vec<Collision> {
+        self.snapshot.load().face.collisions().to_vec()
+    }
+
+    /// What a client without a connection of its own sees at `/mcp`.
+    pub fn snapshot(&self) -> Arc<Face> {
+        self.snapshot.load().face.clone()
+    }
+
+    /// What a client sees now; `None` if there is no such server.
+    pub fn face(&self, endpoint: &Endpoint, view: &View) -> Option<Arc<Face>> {
+        let names = match endpoint {
+            Endpoint::Aggregate => Names::Exposed,
+            Endpoint::Server(name) => self.member(name).map(|_| Names::Own)?,
+        };
+        let offer = |(at, member): (usize, &Member)| {
+            let offer = member.offer(&self.config)?;
+            let is_running = member.handle.state().offer().is_some();
+            let key = view.overlay_key(&member.handle).filter(|_| is_running);
+            Some((at, key.and_then(|key| member.overlay(key)).unwrap_or(offer)))
+        };
+        let offers: Vec<_> = self.members_at(endpoint).filter_map(offer).collect();
+        let key = key_of(names, view.visibility, &offers);
+        let snapshot = self.snapshot.load();
+        if snapshot.key == key {
+            return Some(snapshot.face.clone());
+        }
+        Some(build(&self.faces, key, &self.members, &offers))
+    }
+
+    pub(super) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    pub(super) fn late(&self) -> &Late {
+        &self.late
+    }
+
+    /// The backends behind an endpoint, by their place in the catalogue.
+    pub(super) fn members_at(&self, endpoint: &Endpoint) -> impl Iterator<Item = (usize, &Member)> {
+        let (all, one) = match endpoint {
+            Endpoint::Aggregate => (&self.members[..], None),
+            Endpoint::Server(name) => (&[][..], self.member(name)),
+        };
+        all.iter().enumerate().chain(one)
+    }
+
+    fn member(&self, name: &str) -> Option<(usize, &Member)> {
+        let by_name = |member: &Member| (**member.handle.name()).cmp(name);
+        let at = self.members.binary_search_by(by_name).ok()?;
+        Some((at, &self.members[at]))
+    }
+
+    async fn write(
+        &self,
+        mut events: SelectAll<BoxStream<'static, Event>>,
+        shutdown: CancellationToken,
+    ) {
+        loop {
+            let expiry = self.members.iter().filter_map(|it| it.offers_until(&self.config)).min();
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                Some(event) = events.next() => {
+                    self.hear(event);
+                    // Backends that start together cause one rebuild, not one each.
+                    while let Some(Some(event)) = events.next().now_or_never() {
+                        self.hear(event);
+                    }
+                }
+                () = sleep_until(expiry.unwrap_or_else(Instant::now)), if expiry.is_some() => {}
+            }
+            self.rebuild();
+        }
+    }
+
+    fn hear(&self, event: Event) {
+        match event {
+            Event::State => {}
+            Event::Overlay(at, ListChanged { key, before, now }) => {
+                let handle = &self.members[at].handle;
+                if key == handle.supervisor_key() {
+                    return; // comes with the state
+                }
+                let was_missed = self.late.came(at, key);
+                let before = match before {
+                    Some(before) => Some(before),
+                    None if was_missed => self.members[at].offer(&self.config),
+                    None => return, // nobody has seen anything else
+                };
+                let kinds = Offer::difference(before.as_deref(), Some(&now));
+                self.announce(at, key.into(), kinds);
+            }
+            Event::Lagged(at) => {
+                let kinds = Kinds { tools: true, prompts: true, resources: true };
+                self.announce(at, Audience::Everybody, kinds);
+            }
+        }
+    }
+
+    fn rebuild(&self) {
+        let new = Snapshot::take(&self.config, &self.members, &self.faces);
+        let old = self.snapshot.swap(Arc::new(new));
+        self.report(old.face.collisions());
+        let new = self.snapshot.load();
+        for (at, (before, now)) in old.offers.iter().zip(&new.offers).enumerate() {
+            let kinds = Offer::difference(before.as_deref(), now.as_deref());
+            self.announce(at, Audience::Everybody, kinds);
+        }
+    }
+
+    fn announce(&self, at: usize, audience: Audience, kinds: Kinds) {
+        if !kinds.is_empty() {
+            let backend = self.members[at].handle.name().clone();
+            // Without an open stream nobody listens.
+            let _ = self.changes.send(Change { backend, audience, kinds });
+        }
+    }
+
+    /// Says which names are taken, each once.
+    fn report(&self, known: &[Collision]) {
+        let snapshot = self.snapshot.load();
+        let collisions = snapshot.face.collisions();
+        #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52 items")]
+        metrics::gauge!("portcullis_catalogue_collisions").set(collisions.len() as f64);
+        for collision in collisions.iter().filter(|it| !known.contains(it)) {
+            warn!(backend = &*collision.hidden, "{collision}");
+        }
+    }
+}
+
+impl Snapshot {
+    fn take(config: &Config, members: &[Member], faces: &Faces) -> Self {
+        let offers: Vec<_> = members.iter().map(|member| member.offer(config)).collect();
+        let present = offers.iter().cloned().enumerate();
+        let present: Vec<_> = present.filter_map(|(at, offer)| Some((at, offer?))).collect();
+        let key = key_of(Names::Exposed, Visibility::All, &present);
+        let face = build(faces, key.clone(), members, &present);
+        Self { offers, key, face }
+    }
+}
+
+fn key_of(names: Names, visibility: Visibility, offers: &[(usize, Arc<Offer>)]) -> FaceKey {
+    let offers = offers.iter().map(|(at, offer)| (*at, *offer.digest())).collect();
+    FaceKey { names, visibility, offers }
+}
+
+fn build(
+    faces: &Faces,
+    key: FaceKey,
+    members: &[Member],
+    offers: &[(usize, Arc<Offer>)],
+) -> Arc<Face> {
+    let names = key.names;
+    faces.get_or_build(key, || {
+        let offers: Vec<_> =
+            offers.iter().map(|(at, offer)| (&members[*at], offer.clone())).collect();
+        Face::new(&offers, names)
+    })
+}
+
+/// Everything that can change the catalogue, as one stream.
+fn events(members: &[Member]) -> SelectAll<BoxStream<'static, Event>> {
+    let of_member = |(at, member): (usize, &Member)| {
+        let states = stream::unfold(member.handle.watch(), |mut states| async {
+            states.changed().await.ok()?;
+            Some((Event::State, states))
+        });
+        let overlays = member.handle.pool().list_changes();
+        let overlays = stream::unfold(overlays, move |mut overlays| async move {
+            let event = match overlays.recv().await {
+                Ok(change) => Event::Overlay(at, change),
+                Err(RecvError::Lagged(_)) => Event::Lagged(at),
+                Err(RecvError::Closed) => return None,
+            };
+            Some((event, overlays))
+        });
+        [states.boxed(), overlays.boxed()]
+    };
+    stream::select_all(members.iter().enumerate().flat_map(of_member))
+}

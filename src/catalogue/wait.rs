@@ -1,0 +1,106 @@
+//! A list waits a little for what would be missing in it.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use futures_util::future;
+use parking_lot::Mutex;
+use tokio::time::{Instant, timeout_at};
+use tracing::info;
+
+use super::{Catalogue, Member, View};
+use crate::backends::{BackendState, Key, Listing};
+use crate::call::Endpoint;
+
+/// How many connections are remembered that did not come in time.
+const MAX_LATE: usize = 4096;
+/// For how long.
+const LATE_MEMORY: Duration = Duration::from_mins(10);
+
+/// Connections whose offer somebody waits for, or waited for in vain.
+#[derive(Debug, Default)]
+pub(super) struct Late(Mutex<HashMap<(usize, Key), Wait>>);
+
+#[derive(Clone, Copy, Debug)]
+struct Wait {
+    since: Instant,
+    /// A list went out without it.
+    in_vain: bool,
+}
+
+impl Late {
+    /// When waiting began. Lists after the first do not wait from the beginning again, or a
+    /// backend that hangs would slow down every one of them.
+    fn since(&self, at: usize, key: Key) -> Instant {
+        let mut waits = self.0.lock();
+        if waits.len() >= MAX_LATE {
+            waits.retain(|_, wait| wait.since.elapsed() < LATE_MEMORY);
+        }
+        let now = Wait { since: Instant::now(), in_vain: false };
+        waits.entry((at, key)).or_insert(now).since
+    }
+
+    fn in_vain(&self, at: usize, key: Key) {
+        if let Some(wait) = self.0.lock().get_mut(&(at, key)) {
+            wait.in_vain = true;
+        }
+    }
+
+    /// Takes note that the offer has come; whether a list went out without it.
+    pub(super) fn came(&self, at: usize, key: Key) -> bool {
+        self.0.lock().remove(&(at, key)).is_some_and(|wait| wait.in_vain)
+    }
+}
+
+impl Catalogue {
+    /// Waits for backends in their first start and for connections of this client's own, all at
+    /// once, at most `catalogue.firstListWait`.
+    pub(super) async fn settle(&self, endpoint: &Endpoint, view: &View) {
+        let missing = self.members_at(endpoint).filter(|(_, it)| is_missing(it, view));
+        let missing: Vec<_> = missing.map(|(at, it)| self.settle_one(at, it, view)).collect();
+        if !missing.is_empty() {
+            future::join_all(missing).await;
+        }
+    }
+
+    async fn settle_one(&self, at: usize, member: &Member, view: &View) {
+        let wait = self.config().first_list_wait;
+        let deadline = Instant::now() + wait;
+        let mut state = member.handle.watch();
+        let backend = &**member.handle.name();
+        let started = state.wait_for(|state| !state.is_starting());
+        match timeout_at(deadline, started).await {
+            Err(_) => return info!(backend, ?wait, "a list went out before the backend started"),
+            Ok(Err(_)) => return,
+            Ok(Ok(state)) if state.offer().is_none() => return,
+            Ok(Ok(_)) => {}
+        }
+        let Some(key) = view.overlay_key(&member.handle) else { return };
+        let deadline = deadline.min(self.late().since(at, key) + wait);
+        let listed = timeout_at(deadline, listed(member, key)).await;
+        if !listed.unwrap_or(false) && member.overlay(key).is_none() {
+            info!(backend, ?wait, "a list shows what the backend offers to others");
+            self.late().in_vain(at, key);
+        }
+    }
+}
+
+/// Whether a list would miss something of this backend if it did not wait.
+fn is_missing(member: &Member, view: &View) -> bool {
+    match member.handle.state() {
+        BackendState::Starting => true,
+        BackendState::Running(_) => {
+            let key = view.overlay_key(&member.handle);
+            key.is_some_and(|key| member.overlay(key).is_none())
+        }
+        BackendState::Stopped | BackendState::Failed { .. } => false,
+    }
+}
+
+/// Opens the connection and waits until it has been listed. Both go on if nobody waits any more.
+async fn listed(member: &Member, key: Key) -> bool {
+    let Ok(pooled) = member.handle.pool().connection(key).await else { return false };
+    let mut listing = pooled.listing();
+    let listed = listing.wait_for(|listing| !matches!(listing, Listing::Pending)).await;
+    listed.is_ok_and(|listing| listing.offer().is_some())
+}

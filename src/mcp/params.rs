@@ -1,0 +1,218 @@
+//! The few parameters that routing needs, as spans of the message they came in.
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
+
+use super::message::present;
+use super::{Message, RequestId, Span};
+
+/// Parameters that say where a request goes, and its progress token.
+///
+/// Everything else in `params` is carried along unread.
+#[derive(Clone, Debug, Default)]
+pub struct Params {
+    /// `name`: a tool or a prompt.
+    pub name: Option<Text>,
+    /// `uri`: a resource.
+    pub uri: Option<Text>,
+    /// `cursor`: where a list goes on.
+    pub cursor: Option<Text>,
+    /// `ref` of `completion/complete`.
+    pub reference: Option<Reference>,
+    /// `arguments`, raw.
+    pub arguments: Option<Span>,
+    /// `_meta.progressToken`, raw: a string or an integer.
+    pub progress_token: Option<Span>,
+}
+
+/// A string parameter: its value and where its literal stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Text {
+    /// The value, unescaped.
+    pub value: Box<str>,
+    /// The JSON literal with its quotes.
+    pub span: Span,
+}
+
+/// What `completion/complete` completes an argument of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reference {
+    /// `ref/prompt`: the prompt's name.
+    Prompt(Text),
+    /// `ref/resource`: a URI or a URI template.
+    Resource(Text),
+}
+
+/// Why parameters cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("invalid params: {0}")]
+pub struct InvalidParams(pub String);
+
+#[derive(Default, Deserialize)]
+struct Fields<'a> {
+    #[serde(borrow, default, deserialize_with = "present")]
+    name: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    uri: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    cursor: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present", rename = "ref")]
+    reference: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    arguments: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present", rename = "_meta")]
+    meta: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Meta<'a> {
+    #[serde(borrow, default, deserialize_with = "present", rename = "progressToken")]
+    progress_token: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct RawReference<'a> {
+    r#type: Box<str>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    name: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    uri: Option<&'a RawValue>,
+}
+
+impl Params {
+    /// Reads the parameters of a request or notification.
+    ///
+    /// # Errors
+    /// When they are not an object, a field that is read occurs twice, or one has the wrong type.
+    pub fn parse(message: &Message) -> Result<Self, InvalidParams> {
+        let Some(params) = message.params() else { return Ok(Self::default()) };
+        let fields: Fields<'_> = serde_json::from_slice(params).map_err(invalid)?;
+        let whole = message.raw();
+        Ok(Self {
+            name: fields.name.map(|raw| text(whole, raw, "name")).transpose()?,
+            uri: fields.uri.map(|raw| text(whole, raw, "uri")).transpose()?,
+            cursor: fields.cursor.map(|raw| text(whole, raw, "cursor")).transpose()?,
+            reference: fields.reference.map(|raw| reference(whole, raw)).transpose()?,
+            arguments: fields.arguments.map(|raw| span(whole, raw)),
+            progress_token: fields
+                .meta
+                .map(|raw| progress_token(whole, raw))
+                .transpose()?
+                .flatten(),
+        })
+    }
+}
+
+/// The progress token of a `notifications/progress`, raw.
+pub fn progress_token_of(message: &Message) -> Option<Span> {
+    let meta: Meta<'_> = serde_json::from_slice(message.params()?).ok()?;
+    meta.progress_token.map(|raw| span(message.raw(), raw))
+}
+
+/// The `requestId` of a `notifications/cancelled`.
+pub fn cancelled_request(message: &Message) -> Option<RequestId> {
+    #[derive(Deserialize)]
+    struct Cancelled<'a> {
+        #[serde(borrow, rename = "requestId")]
+        request_id: &'a RawValue,
+    }
+    let cancelled: Cancelled<'_> = serde_json::from_slice(message.params()?).ok()?;
+    RequestId::from_raw(message.slice(span(message.raw(), cancelled.request_id)))
+}
+
+/// Whether the result of a `tools/call` says `"isError": true`.
+pub fn says_is_error(result: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct ToolResult {
+        #[serde(default, rename = "isError")]
+        is_error: bool,
+        #[serde(default, rename = "content")]
+        _content: Option<IgnoredAny>,
+    }
+    serde_json::from_slice::<ToolResult>(result).is_ok_and(|result| result.is_error)
+}
+
+fn span(whole: &[u8], raw: &RawValue) -> Span {
+    Span::of(whole, raw.get().as_bytes())
+}
+
+fn text(whole: &[u8], raw: &RawValue, field: &str) -> Result<Text, InvalidParams> {
+    let value = serde_json::from_str(raw.get()).map_err(|_| {
+        InvalidParams(format!("\"{field}\" must be a string, not {}", excerpt(raw)))
+    })?;
+    Ok(Text { value, span: span(whole, raw) })
+}
+
+fn reference(whole: &[u8], raw: &RawValue) -> Result<Reference, InvalidParams> {
+    let parsed: RawReference<'_> = serde_json::from_str(raw.get()).map_err(invalid)?;
+    match (&*parsed.r#type, parsed.name, parsed.uri) {
+        ("ref/prompt", Some(name), _) => text(whole, name, "ref.name").map(Reference::Prompt),
+        ("ref/resource", _, Some(uri)) => text(whole, uri, "ref.uri").map(Reference::Resource),
+        _ => Err(InvalidParams(
+            "\"ref\" must be a ref/prompt with a name or a ref/resource with a uri".to_owned(),
+        )),
+    }
+}
+
+fn progress_token(whole: &[u8], meta: &RawValue) -> Result<Option<Span>, InvalidParams> {
+    let meta: Option<Meta<'_>> = serde_json::from_str(meta.get()).map_err(invalid)?;
+    let Some(token) = meta.and_then(|meta| meta.progress_token) else { return Ok(None) };
+    let is_token = matches!(token.get().as_bytes().first(), Some(b'"' | b'-' | b'0'..=b'9'));
+    if !is_token {
+        return Err(InvalidParams("\"progressToken\" must be a string or a number".to_owned()));
+    }
+    Ok(Some(span(whole, token)))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "used as a function in map_err")]
+fn invalid(error: serde_json::Error) -> InvalidParams {
+    InvalidParams(error.to_string())
+}
+
+fn excerpt(raw: &RawValue) -> String {
+    let text: String = raw.get().chars().take(40).collect();
+    if text.len() < raw.get().len() { format!("{text}…") } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    fn params(json: &str) -> Result<Params, InvalidParams> {
+        let text = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"m","params":{json}}}"#);
+        Params::parse(&Message::parse(Bytes::from(text)).unwrap())
+    }
+
+    #[test]
+    fn names_are_unescaped_and_their_literal_is_found() {
+        let text = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a\u0062"}}"#;
+        let message = Message::parse(Bytes::from(text)).unwrap();
+        let name = Params::parse(&message).unwrap().name.unwrap();
+        assert_eq!(&*name.value, "ab");
+        assert_eq!(message.bytes(name.span), br#""a\u0062""#);
+    }
+
+    #[test]
+    fn wrong_params_are_refused_with_their_reason() {
+        for (name, json, reason) in [
+            ("a number as name", r#"{"name":5}"#, "\"name\" must be a string, not 5"),
+            ("a null as name", r#"{"name":null}"#, "\"name\" must be a string"),
+            ("two names", r#"{"name":"a","name":"b"}"#, "duplicate field"),
+            ("an object as token", r#"{"_meta":{"progressToken":{}}}"#, "progressToken"),
+            ("a ref without a name", r#"{"ref":{"type":"ref/prompt"}}"#, "\"ref\" must be"),
+        ] {
+            let error = params(json).expect_err(name).to_string();
+            assert!(error.contains(reason), "{name}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_tool_error_is_seen_and_a_success_is_not_taken_for_one() {
+        assert!(says_is_error(br#"{"content":[],"isError":true}"#));
+        assert!(!says_is_error(br#"{"content":[{"type":"text","text":"isError"}]}"#));
+        assert!(!says_is_error(b"null"));
+    }
+}

@@ -1,0 +1,208 @@
+//! Sending a request over a connection of the pool.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::HOST;
+use http::{HeaderMap, Request, Response, Version};
+use http_body_util::Full;
+use hyper::client::conn::TrySendError;
+use tokio_util::task::TaskTracker;
+
+use super::connect::{Connected, Http2, connect};
+use super::pool::{IDLE_TIMEOUT, Lease, Shard};
+use super::{Body, Destination, Error, Spec, Trust};
+
+/// An HTTP client with idle connections of its own: one per worker thread, cheap to clone.
+///
+/// Clones share their connections. Requests are sent, and bodies read, on the runtime of whoever
+/// sends; connections live on the runtime they were first used from.
+#[derive(Clone)]
+pub struct Client {
+    trust: Arc<Trust>,
+    shard: Arc<Shard>,
+}
+
+impl Client {
+    /// A client without connections, whose tasks `tasks` counts.
+    pub fn new(trust: Arc<Trust>, tasks: TaskTracker) -> Self {
+        Self { trust, shard: Shard::new(tasks) }
+    }
+
+    /// The destination of that spec, the same for equal specs.
+    ///
+    /// # Errors
+    /// When the URL is of no use, or the TLS files are not.
+    pub async fn destination(&self, spec: Spec) -> Result<Arc<Destination>, Error> {
+        let trust = Arc::clone(&self.trust);
+        // Reading the system's certificates takes some 10 ms.
+        let made = tokio::task::spawn_blocking(move || trust.destination(spec)).await;
+        made.expect("making a destination does not panic")
+    }
+
+    /// Sends a request whose URI is a path and query.
+    ///
+    /// It is sent again on another connection only when nothing of it had been written.
+    ///
+    /// # Errors
+    /// When no connection can be made, or it ends before the head of the response.
+    pub async fn send(
+        &self,
+        destination: &Destination,
+        mut request: Request<Full<Bytes>>,
+    ) -> Result<Response<Body>, Error> {
+        loop {
+            let (lease, is_fresh) = match self.shard.take(destination.id) {
+                Some(mut lease) => {
+                    // It was given back with the last byte of the response; its driver may have
+                    // some work left.
+                    if !lease.connection.is_ready() && lease.connection.ready().await.is_err() {
+                        continue;
+                    }
+                    (lease, false)
+                }
+                // Boxed: a request rarely needs it, and its future is large.
+                None => match Box::pin(self.connect(destination)).await? {
+                    Connection::Own(lease) => (lease, true),
+                    Connection::Shared(http2) => {
+                        return Box::pin(self.send_shared(http2, destination, request)).await;
+                    }
+                },
+            };
+            match send_on(lease, destination, request, is_fresh).await {
+                Ok(response) => return Ok(response),
+                Err(failed) => request = unsent(failed, destination, is_fresh)?,
+            }
+        }
+    }
+
+    /// Closes idle connections; those in use are closed when their responses have been read.
+    pub fn close(&self) {
+        self.shard.close();
+    }
+
+    /// The tasks of this client.
+    pub fn tasks(&self) -> &TaskTracker {
+        &self.shard.tasks
+    }
+
+    async fn connect(&self, destination: &Destination) -> Result<Connection, Error> {
+        let tasks = &self.shard.tasks;
+        if !destination.http2 {
+            return Ok(match connect(destination, tasks).await? {
+                Connected::Http1(connection) => self.lease(connection, destination),
+                Connected::Http2(connection) => Connection::Shared(connection),
+            });
+        }
+        let shared = self.shard.shared(destination.id);
+        let mut shared = shared.lock().await;
+        if let Some(http2) = shared.as_ref().filter(|http2| !http2.is_closed()) {
+            return Ok(Connection::Shared(http2.clone()));
+        }
+        match connect(destination, tasks).await? {
+            // The server knows no HTTP/2: its connections are pooled like any other's.
+            Connected::Http1(connection) => Ok(self.lease(connection, destination)),
+            Connected::Http2(connection) => {
+                *shared = Some(connection.clone());
+                Ok(Connection::Shared(connection))
+            }
+        }
+    }
+
+    fn lease(&self, connection: super::connect::Http1, destination: &Destination) -> Connection {
+        let shard = Arc::clone(&self.shard);
+        let destination = destination.id;
+        Connection::Own(Lease { connection, destination, keep_alive: IDLE_TIMEOUT, shard })
+    }
+
+    async fn send_shared(
+        &self,
+        mut http2: Http2,
+        destination: &Destination,
+        mut request: Request<Full<Bytes>>,
+    ) -> Result<Response<Body>, Error> {
+        request.headers_mut().remove(HOST); // `:authority` says it
+        *request.uri_mut() = destination.absolute(request.uri());
+        *request.version_mut() = Version::HTTP_2;
+        let mut is_fresh = false;
+        loop {
+            match http2.try_send_request(request).await {
+                Ok(response) => return Ok(response.map(|body| Body::new(body, None))),
+                Err(failed) => request = unsent(failed, destination, is_fresh)?,
+            }
+            is_fresh = true;
+            http2 = match self.connect(destination).await? {
+                Connection::Shared(http2) => http2,
+                Connection::Own(lease) => {
+                    return send_on(lease, destination, request, true).await.map_err(
+                        |mut failed| {
+                            let sent = failed.take_message().is_none();
+                            lost(failed, destination, sent)
+                        },
+                    );
+                }
+            };
+        }
+    }
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Client")
+    }
+}
+
+#[cfg(test)]
+impl Client {
+    pub(super) fn idle_connections(&self) -> usize {
+        self.shard.idle_connections()
+    }
+}
+
+/// A connection to send on.
+enum Connection {
+    Own(Lease),
+    Shared(Http2),
+}
+
+type Unsent = TrySendError<Request<Full<Bytes>>>;
+
+async fn send_on(
+    mut lease: Lease,
+    destination: &Destination,
+    mut request: Request<Full<Bytes>>,
+    is_fresh: bool,
+) -> Result<Response<Body>, Unsent> {
+    request.headers_mut().entry(HOST).or_insert_with(|| destination.host_header.clone());
+    let (head, body) = lease.connection.try_send_request(request).await?.into_parts();
+    if is_fresh && let Some(announced) = announced(&head.headers) {
+        lease.keep_alive = lease.keep_alive.min(announced);
+    }
+    Ok(Response::from_parts(head, Body::new(body, Some(lease))))
+}
+
+/// The request, if nothing of it was written and another connection may do better.
+fn unsent(
+    mut failed: Unsent,
+    destination: &Destination,
+    is_fresh: bool,
+) -> Result<Request<Full<Bytes>>, Error> {
+    match failed.take_message() {
+        Some(request) if !is_fresh => Ok(request),
+        unsent => Err(lost(failed, destination, unsent.is_none())),
+    }
+}
+
+fn lost(failed: Unsent, destination: &Destination, sent: bool) -> Error {
+    let authority = destination.authority().to_owned();
+    Error::Lost { authority, source: failed.into_error(), sent }
+}
+
+/// How long the server keeps an idle connection (`Keep-Alive: timeout=5`), less a second for what
+/// is under way: a request that crosses the server's closing would be lost.
+fn announced(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get("keep-alive")?.to_str().ok()?;
+    let seconds = value.split(',').find_map(|part| part.trim().strip_prefix("timeout="))?;
+    Some(Duration::from_secs(seconds.trim().parse::<u64>().ok()?.saturating_sub(1)))
+}

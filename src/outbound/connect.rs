@@ -1,0 +1,106 @@
+//! Making one connection: resolve, TCP, TLS, HTTP handshake.
+
+use std::io;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time;
+use tokio_util::task::TaskTracker;
+
+use super::{Destination, Error};
+
+pub(super) type Http1 = http1::SendRequest<Full<Bytes>>;
+pub(super) type Http2 = http2::SendRequest<Full<Bytes>>;
+
+/// The sending half of a connection whose driver has been started.
+pub(super) enum Connected {
+    Http1(Http1),
+    Http2(Http2),
+}
+
+/// Connects, and starts the task that drives the connection on the current runtime.
+pub(super) async fn connect(
+    destination: &Destination,
+    tasks: &TaskTracker,
+) -> Result<Connected, Error> {
+    let authority = || destination.authority().to_owned();
+    let after = destination.connect_timeout;
+    match time::timeout(after, open(destination, tasks)).await {
+        Ok(Ok(connected)) => Ok(connected),
+        Ok(Err(source)) => Err(Error::Connect { authority: authority(), source }),
+        Err(_) => Err(Error::ConnectTimeout { authority: authority(), after }),
+    }
+}
+
+async fn open(destination: &Destination, tasks: &TaskTracker) -> io::Result<Connected> {
+    let socket = TcpStream::connect((destination.host.as_str(), destination.port)).await?;
+    socket.set_nodelay(true)?; // a request is one write; waiting for more only delays it
+    let Some((connector, server_name)) = &destination.tls else {
+        return handshake(socket, destination.http2, tasks).await;
+    };
+    let stream = connector.connect(server_name.clone(), socket).await?;
+    let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+    handshake(stream, is_http2, tasks).await
+}
+
+async fn handshake<S>(stream: S, is_http2: bool, tasks: &TaskTracker) -> io::Result<Connected>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let stream = TokioIo::new(stream);
+    if is_http2 {
+        let executor = Tracked(tasks.clone());
+        let (sender, driver) =
+            http2::Builder::new(executor).handshake(stream).await.map_err(io::Error::other)?;
+        drive(driver, tasks);
+        Ok(Connected::Http2(sender))
+    } else {
+        let (sender, driver) =
+            http1::Builder::new().handshake(stream).await.map_err(io::Error::other)?;
+        drive(driver, tasks);
+        Ok(Connected::Http1(sender))
+    }
+}
+
+fn drive(driver: impl Future<Output = hyper::Result<()>> + Send + 'static, tasks: &TaskTracker) {
+    let open = Open::new();
+    tasks.spawn(async move {
+        let _open = open;
+        if let Err(error) = driver.await {
+            tracing::debug!(%error, "a connection to a backend ended");
+        }
+    });
+}
+
+/// Counts a connection for as long as it is open.
+struct Open;
+
+impl Open {
+    fn new() -> Self {
+        metrics::gauge!("portcullis_pool_connections").increment(1.0);
+        Self
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        metrics::gauge!("portcullis_pool_connections").decrement(1.0);
+    }
+}
+
+/// Lets hyper start the tasks of HTTP/2 streams where ours are counted.
+#[derive(Clone)]
+struct Tracked(TaskTracker);
+
+impl<F> hyper::rt::Executor<F> for Tracked
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    fn execute(&self, task: F) {
+        self.0.spawn(task);
+    }
+}

@@ -1,0 +1,27 @@
+//! The HTTP client towards backends: pooled connections of our own over `hyper::client::conn`.
+//!
+//! A general client pays for what a gateway does not need (boxed bodies, one pool lock for all
+//! threads, a task per response). Here each worker thread has its own idle connections, a request
+//! goes straight to the one that was used last, and a response body brings its connection back.
+//! Redirects are not followed: a backend is where its URL says.
+
+mod body;
+mod client;
+mod connect;
+mod destination;
+mod error;
+mod pool;
+mod trust;
+
+pub use body::{Body, BodyError};
+pub use client::Client;
+pub use destination::{Destination, Spec, Tls};
+pub use error::Error;
+pub use trust::Trust;
+
+#[cfg(test)]
+pub(crate) mod scripted;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod tls_tests;

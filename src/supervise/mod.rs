@@ -1,0 +1,8 @@
+//! The life of backends: one task for each starts it, watches it and says how it is.
+
+mod registry;
+mod supervisor;
+#[cfg(test)]
+mod tests;
+
+pub use registry::{Definition, Registry, Status};
