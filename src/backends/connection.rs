@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 use super::relay::Target;
 #[cfg(test)]
 use super::scripted;
-use super::{Config, Context, OpenError, Opened, Transport, Unsolicited};
-use crate::call::{self, Reply};
+use super::{Config, Context, OpenError, Opened, Transport, Unsolicited, http, stdio};
+use crate::call::{self, Reply, Responder};
 use crate::mcp::{Capabilities, Message, ProtocolVersion};
 use crate::outbound;
 
@@ -22,6 +22,10 @@ use crate::outbound;
 /// shared by all of them.
 #[derive(Clone, Debug)]
 pub enum Connection {
+    /// A child process.
+    Stdio(Arc<stdio::Connection>),
+    /// Streamable HTTP.
+    StreamableHttp(Arc<http::Connection>),
     /// Connected to a script.
     #[cfg(test)]
     Scripted(Arc<scripted::Connection>),
@@ -40,9 +44,11 @@ impl Connection {
         request: &call::Request,
         target: &Target,
     ) -> Result<Reply, call::Error> {
-        match *self {
+        match self {
+            Self::Stdio(connection) => connection.call(request, target).await,
+            Self::StreamableHttp(connection) => connection.call(client, request, target).await,
             #[cfg(test)]
-            Self::Scripted(ref connection) => connection.call(client, request, target).await,
+            Self::Scripted(connection) => connection.call(client, request, target).await,
         }
     }
 
@@ -57,9 +63,13 @@ impl Connection {
         params: Option<&Value>,
         deadline: Duration,
     ) -> Result<Message, call::Error> {
-        match *self {
+        match self {
+            Self::Stdio(connection) => connection.request(method, params, deadline).await,
+            Self::StreamableHttp(connection) => {
+                connection.request(client, method, params, deadline).await
+            }
             #[cfg(test)]
-            Self::Scripted(ref connection) => {
+            Self::Scripted(connection) => {
                 connection.request(client, method, params, deadline).await
             }
         }
@@ -67,33 +77,61 @@ impl Connection {
 
     /// Sends a notification; nobody hears whether it arrived.
     pub async fn notify(&self, client: &outbound::Client, message: Bytes) {
-        match *self {
+        match self {
+            Self::Stdio(connection) => connection.notify(message).await,
+            Self::StreamableHttp(connection) => connection.notify(client, message).await,
             #[cfg(test)]
-            Self::Scripted(ref connection) => connection.notify(client, message).await,
+            Self::Scripted(connection) => connection.notify(client, message).await,
         }
     }
 
     /// Ends the connection in the transport's own way.
     pub async fn close(&self) {
-        match *self {
+        match self {
+            Self::Stdio(connection) => connection.close().await,
+            Self::StreamableHttp(connection) => connection.close().await,
             #[cfg(test)]
-            Self::Scripted(ref connection) => connection.close().await,
+            Self::Scripted(connection) => connection.close().await,
+        }
+    }
+
+    /// Hands a request of the backend that no stream of its client could carry to the call that
+    /// started last.
+    ///
+    /// A pipe has no streams of its own, so any call's will do; over HTTP a request has come on
+    /// the stream it belongs to.
+    ///
+    /// # Errors
+    /// The responder, if there is no such call.
+    pub fn ask_newest_call(&self, request: Message, responder: Responder) -> Result<(), Responder> {
+        match self {
+            Self::Stdio(connection) => {
+                let unasked = connection.offer_to_newest_call(request, responder);
+                unasked.map_or(Ok(()), |(_, responder)| Err(responder))
+            }
+            Self::StreamableHttp(_) => Err(responder),
+            #[cfg(test)]
+            Self::Scripted(_) => Err(responder),
         }
     }
 
     /// Cancelled when the connection is of no more use.
     pub fn closed(&self) -> CancellationToken {
-        match *self {
+        match self {
+            Self::Stdio(connection) => connection.closed(),
+            Self::StreamableHttp(connection) => connection.closed(),
             #[cfg(test)]
-            Self::Scripted(ref connection) => connection.closed(),
+            Self::Scripted(connection) => connection.closed(),
         }
     }
 
     /// The protocol revision that was negotiated.
     pub fn version(&self) -> ProtocolVersion {
-        match *self {
+        match self {
+            Self::Stdio(connection) => connection.version(),
+            Self::StreamableHttp(connection) => connection.version(),
             #[cfg(test)]
-            Self::Scripted(ref connection) => connection.version(),
+            Self::Scripted(connection) => connection.version(),
         }
     }
 }
@@ -136,11 +174,17 @@ impl Dialer {
         if let Self::Scripted(backend) = self {
             return Ok(Dialed::new(backend.open(capabilities).await?, Connection::Scripted));
         }
-        let _ = (context, first);
+        let Context { background, client, .. } = context;
         match &config.transport {
-            Transport::Stdio(_) | Transport::StreamableHttp(_) | Transport::Sse(_) => {
-                Err(OpenError::Unsupported("HTTP+SSE"))
+            Transport::Stdio(_) => stdio::Connection::open(config, background, capabilities, first)
+                .await
+                .map(|opened| Dialed::new(opened, Connection::Stdio)),
+            Transport::StreamableHttp(_) => {
+                http::Connection::open(config, background, client, capabilities, first)
+                    .await
+                    .map(|opened| Dialed::new(opened, Connection::StreamableHttp))
             }
+            Transport::Sse(_) => Err(OpenError::Unsupported("HTTP+SSE")),
         }
     }
 }

@@ -7,8 +7,8 @@ use tracing::{debug, error, info, warn};
 
 use super::key::Owner;
 use super::pool::Pool;
-use super::{Connection, Pooled, Unsolicited, Updated};
-use crate::call::{Responder, SessionId};
+use super::{Pooled, Unsolicited, Updated};
+use crate::call::SessionId;
 use crate::mcp::method::notification;
 use crate::mcp::{LogLevel, Message};
 
@@ -53,22 +53,10 @@ fn to_session(pool: &Pool, pooled: &Pooled, session: SessionId, message: Unsolic
         Ok(()) | Err(Unsolicited::Reinitialized) => {}
         Err(Unsolicited::Notification(_)) => dropped("no_stream"),
         Err(Unsolicited::Request(request, responder)) => {
-            if let Err(responder) = ask_newest_call(&pooled.connection, request, responder) {
+            if let Err(responder) = pooled.connection.ask_newest_call(request, responder) {
                 responder.refuse(NO_STREAM);
             }
         }
-    }
-}
-
-/// A pipe has no streams of its own: its newest call's is as good as any.
-fn ask_newest_call(
-    connection: &Connection,
-    _request: Message,
-    responder: Responder,
-) -> Result<(), Responder> {
-    match *connection {
-        #[cfg(test)]
-        Connection::Scripted(_) => Err(responder),
     }
 }
 
@@ -77,7 +65,12 @@ fn to_nobody_in_particular(pool: &Pool, pooled: &Pooled, message: Unsolicited) {
         Unsolicited::Request(request, responder) => {
             let is_shared = pooled.key().owner == Owner::Shared;
             let reason = if is_shared { CANNOT_TELL_WHO } else { NO_CLIENT };
-            debug!(backend = &**pooled.backend(), method = request.method_name(), reason, "refused");
+            debug!(
+                backend = &**pooled.backend(),
+                method = request.method_name(),
+                reason,
+                "refused"
+            );
             responder.refuse(reason);
         }
         Unsolicited::Notification(message) => match message.method_name() {

@@ -8,18 +8,19 @@ mod config;
 mod connection;
 mod context;
 mod handle;
+pub mod http;
 mod inbox;
 mod key;
+mod level;
 mod listing;
 mod offer;
-pub mod http;
 mod open;
 mod pool;
 pub mod relay;
-pub mod stdio;
 #[cfg(test)]
 pub(crate) mod scripted;
 mod state;
+pub mod stdio;
 mod unsolicited;
 
 pub use bulkhead::Bulkhead;

@@ -14,6 +14,7 @@ use tracing::debug;
 
 use super::connection::{Dialed, Dialer};
 use super::key::{Key, Owner};
+use super::level::Told;
 use super::{Config, Connection, Context, Listing, Offer, OpenError, inbox, listing};
 use crate::call::SessionId;
 
@@ -50,6 +51,7 @@ pub struct Pooled {
     listing: watch::Sender<Listing>,
     changed: Notify,
     list_changes: broadcast::Sender<ListChanged>,
+    pub(super) told: Told,
 }
 
 /// What a connection offers has become known, or has changed.
@@ -265,6 +267,7 @@ impl Pool {
             initialized,
             listing: watch::Sender::default(),
             changed: Notify::new(),
+            told: Told::default(),
             list_changes: self.list_changes.clone(),
         });
         opened.send_replace(Some(Ok(pooled.clone())));
@@ -292,6 +295,13 @@ impl Pool {
         if let Some(pooled) = self.get(Key::of_supervisor(&self.config)) {
             pooled.list_again();
         }
+    }
+
+    /// The open connections that belong to a session.
+    pub fn of_session(&self, session: SessionId) -> Vec<Arc<Pooled>> {
+        let is_its = |key: &Key| key.owner == Owner::Session(session);
+        let keys: Vec<_> = self.slots.lock().keys().copied().filter(is_its).collect();
+        keys.into_iter().filter_map(|key| self.get(key)).collect()
     }
 
     /// Closes the connections that belong to a session.

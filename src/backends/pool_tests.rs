@@ -155,10 +155,7 @@ async fn what_a_sessions_own_connection_says_goes_to_that_session() {
 fn call_of(session: Option<SessionId>) -> (Request, call::Client) {
     let ping = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {} });
     let capabilities = Capabilities::NONE;
-    (
-        Request::new(message(&ping)).unwrap(),
-        call::Client { capabilities, log_level: None, session },
-    )
+    (Request::new(message(&ping)).unwrap(), call::Client { capabilities, log_level: None, session })
 }
 
 async fn call(handle: &Handle, session: Option<SessionId>) -> Result<call::Reply, call::Error> {

@@ -82,9 +82,8 @@ impl List {
     /// Where the list goes on behind the item that the cursor names, or where it would stand.
     fn behind(&self, cursor: &Cursor) -> usize {
         let stood = (cursor.backend.as_str(), cursor.ordinal);
-        let at = self
-            .items
-            .partition_point(|item| (&**item.entry.backend.name(), item.ordinal) < stood);
+        let at =
+            self.items.partition_point(|item| (&**item.entry.backend.name(), item.ordinal) < stood);
         if self.items.get(at).is_some_and(|item| *item.entry.exposed == *cursor.key) {
             return at + 1;
         }

@@ -32,8 +32,9 @@ impl Member {
     /// When it stops offering what it offered before it crashed.
     pub(super) fn offers_until(&self, config: &Config) -> Option<Instant> {
         match self.handle.state() {
-            BackendState::Failed { since, last: Some(_), .. } => Some(since + config.grace)
-                .filter(|expiry| Instant::now() < *expiry),
+            BackendState::Failed { since, last: Some(_), .. } => {
+                Some(since + config.grace).filter(|expiry| Instant::now() < *expiry)
+            }
             _ => None,
         }
     }

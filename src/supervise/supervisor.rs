@@ -96,8 +96,8 @@ impl Supervisor {
             Transport::StreamableHttp(_) | Transport::Sse(_) => "its connection was lost",
         };
         warn!(
-            backend = &**self.handle.name(), error,
-            "backend went away; calls to it fail until it is started again"
+            backend = &**self.handle.name(),
+            error, "backend went away; calls to it fail until it is started again"
         );
         self.fail(error.into(), last);
     }

@@ -8,7 +8,10 @@ fn stdio(name: &str) -> Config {
     config(name, Isolation::Shared)
 }
 
-async fn until(states: &mut watch::Receiver<BackendState>, wanted: impl FnMut(&BackendState) -> bool) {
+async fn until(
+    states: &mut watch::Receiver<BackendState>,
+    wanted: impl FnMut(&BackendState) -> bool,
+) {
     states.wait_for(wanted).await.expect("the handle lives");
 }
 
@@ -29,7 +32,8 @@ async fn a_backend_that_hangs_does_not_hold_up_the_others() {
     let mut states = registry.get("good").unwrap().watch();
     until(&mut states, |state| tools(state) == 1).await;
 
-    let words = |registry: &Registry| registry.status().iter().map(|it| it.state).collect::<Vec<_>>();
+    let words =
+        |registry: &Registry| registry.status().iter().map(|it| it.state).collect::<Vec<_>>();
     assert_eq!(words(&registry), ["starting", "running"]);
     bad.let_open(1);
     registry.ready().await;

@@ -117,7 +117,12 @@ impl<S: Stack> Mcp<S> {
             return Err(Gone.into());
         }
         self.shared.sessions.state(session.id).set_level(level);
-        self.shared.registry.set_level(session.id, session.capabilities, level);
+        let client = Client {
+            capabilities: session.capabilities,
+            log_level: Some(level),
+            session: Some(session.id),
+        };
+        self.shared.registry.set_level(&client, level);
         Ok(())
     }
 }
