@@ -9,7 +9,7 @@ fn main() -> ExitCode {
     match Cli::parse().run() {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("portcullis: {error}");
+            eprintln!("portcullis: {error:#}");
             ExitCode::FAILURE
         }
     }

@@ -8,6 +8,7 @@ use portcullis::app::load::{Loaded, load};
 use portcullis::backends::{Isolation, Transport};
 use portcullis::catalogue::Prefix;
 use portcullis::config::{Environment, Host};
+use proptest::prelude::*;
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
 
@@ -45,9 +46,16 @@ fn every_example_loads_without_a_problem_or_a_warning() {
 }
 
 #[test]
-fn the_quickstart_shows_the_defaults() {
+fn the_examples_show_the_defaults() {
+    for example in ["config/quickstart", "config/reference"] {
+        let loaded = load(Some(Path::new(example)), &none()).expect("it loads");
+        assert_eq!(format!("{:?}", loaded.config), format!("{:?}", Config::default()), "{example}");
+    }
+}
+
+#[test]
+fn the_quickstart_starts_two_servers() {
     let quickstart = load(Some(Path::new("config/quickstart")), &none()).expect("it loads");
-    assert_eq!(format!("{:?}", quickstart.config), format!("{:?}", Config::default()));
     let servers: Vec<_> = quickstart.servers.iter().map(|server| &*server.config.name).collect();
     assert_eq!(servers, ["alpha", "beta"]);
     assert!(quickstart.servers.iter().all(|server| server.auto_start));
@@ -124,7 +132,7 @@ spec:
     cwd: data
     maxInFlight: 7
     http2: false
-    trustAnnotations: true
+    trustAnnotations: false
     tls: {caFile: null, certFile: null, keyFile: null, serverName: null}
 status: {state: Running}
 "#;
@@ -141,7 +149,7 @@ status: {state: Running}
     assert_eq!(&*config.name, "files");
     assert_eq!(config.isolation, Isolation::Session);
     assert_eq!((config.connect_timeout.as_secs(), config.call_timeout.as_secs()), (45, 90));
-    assert_eq!((config.max_in_flight, config.trust_annotations), (Some(7), true));
+    assert_eq!((config.max_in_flight, config.trust_annotations), (Some(7), false));
     let Transport::Stdio(stdio) = &config.transport else { panic!("not stdio") };
     assert_eq!(stdio.command, "mcp-server-filesystem");
     assert_eq!(stdio.args, ["--yes", "08", "y", "1e3"]);
@@ -198,4 +206,28 @@ fn session_keys_are_read_from_files_beside_the_configuration() {
     let keys = load_files(&files, &none()).config.sessions.keys;
     let bytes: Vec<_> = keys.iter().map(|key| *key.expose()).collect();
     assert_eq!(bytes, [[1; 32], [2; 32]]);
+}
+
+#[test]
+fn a_list_from_a_cluster_is_taken_apart() {
+    let text = "apiVersion: v1\nkind: List\nitems:\n\
+                - {apiVersion: muster.giantswarm.io/v1alpha1, kind: MCPServer,\n   \
+                   metadata: {name: a}, spec: {type: stdio, command: a}}\n\
+                - {apiVersion: muster.giantswarm.io/v1alpha1, kind: MCPServer,\n   \
+                   metadata: {name: b}, spec: {type: stdio}}\n\
+                metadata: {resourceVersion: ''}\n";
+    let loaded = load_files(&[("mcpservers/all.yaml", text)], &none());
+    assert_eq!(&*loaded.servers[0].config.name, "a");
+    assert_eq!(loaded.quarantined[0].name.as_deref(), Some("b"));
+}
+
+proptest! {
+    #[test]
+    fn no_file_makes_loading_panic(
+        text in "((aggregator|http|spec|kind|metadata|env|a): ?|[-{}\\[\\]&*,'\"$ \n]|  |1|x|MCPServer|List|items:){0,24}"
+    ) {
+        let directory = directory(&[("config.yaml", &text), ("mcpservers/a.yaml", &text)]);
+        let _ = load(Some(directory.path()), &none());
+        let _ = load(Some(&directory.path().join("config.yaml")), &none());
+    }
 }

@@ -164,7 +164,7 @@ impl Backside {
             keep_alive: config.http.keep_alive,
             streams: Streams::new(config.http.max_streams),
         };
-        let format = config.logging.format.resolve();
+        let format = config.logging.format;
         let is_logged = config.logging.calls && config.logging.level >= tracing::Level::INFO;
         Parts {
             shared: Arc::new(shared),

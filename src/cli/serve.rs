@@ -71,7 +71,7 @@ impl ServeArgs {
             }
         };
         let logging = loaded.config.logging;
-        logging::init(logging.level, logging.format.resolve());
+        logging::init(logging.level, logging.format);
         tell(&loaded);
         let is_silent = self.silent;
         let say = move |text: &str| {

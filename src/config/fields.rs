@@ -328,11 +328,7 @@ impl<'a, 'e> Fields<'a, 'e> {
             Ok(value) => return Some(value),
             Err(fault) => fault,
         };
-        let shown = found.text.shown();
-        // A URL with a password in it is not repeated.
-        let hidden = shown.contains("://") && shown.contains('@');
-        let shown = if hidden { "the value".to_owned() } else { format!("{shown:?}") };
-        let message = format!("{shown} {fault}");
+        let message = format!("{} {fault}", quoted(found.text.shown()));
         let problem = Problem::new(found.location.clone(), found.path.clone(), message);
         self.reader.problems.push(problem);
         None
@@ -372,5 +368,16 @@ fn either(words: &[&str]) -> String {
         [] => String::new(),
         [only] => (*only).to_owned(),
         [first @ .., last] => format!("{} or {last}", first.join(", ")),
+    }
+}
+
+/// A text as a message repeats it: a URL without what may be a password or a key in it.
+fn quoted(text: &str) -> String {
+    match text.split_once("://") {
+        Some(_) if text.contains('@') => "the value".to_owned(),
+        Some((scheme, rest)) if rest.contains('?') => {
+            format!("\"{scheme}://{}?…\"", rest.split('?').next().unwrap_or_default())
+        }
+        _ => format!("{text:?}"),
     }
 }

@@ -1,7 +1,7 @@
 //! The host that a listener binds.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::net::IpAddr;
 
 /// The host part of a listener's address.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,20 +37,6 @@ impl Host {
             Self::Ip(ip) => ip.to_canonical().is_loopback(),
             Self::Name(_) => false,
         }
-    }
-
-    /// The addresses to bind; a name is looked up, which blocks.
-    ///
-    /// # Errors
-    /// When the name does not resolve.
-    pub fn addresses(&self, port: u16) -> std::io::Result<Vec<SocketAddr>> {
-        Ok(match self {
-            Self::Localhost => {
-                vec![(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()]
-            }
-            Self::Ip(ip) => vec![(*ip, port).into()],
-            Self::Name(name) => (name.as_str(), port).to_socket_addrs()?.collect(),
-        })
     }
 
     /// Whether two listeners on the same port would be in each other's way.

@@ -131,6 +131,12 @@ impl<'t> Builder<'t> {
         if depth > MAX_DEPTH {
             return Err(Stop { line, message: format!("is deeper than {MAX_DEPTH} levels") });
         }
+        if let Some(tag) = foreign_tag(&event) {
+            return Err(Stop {
+                line,
+                message: format!("has the tag {tag}, which means nothing here"),
+            });
+        }
         let (anchor, data) = match event {
             Event::Scalar(text, style, anchor, tag) => {
                 let string = style != ScalarStyle::Plain || tag.is_some();
@@ -203,6 +209,17 @@ impl<'t> Builder<'t> {
         }
         Ok(())
     }
+}
+
+/// A tag outside of YAML's core schema: somebody expects `!secret` or `!include` to work.
+fn foreign_tag(event: &Event<'_>) -> Option<String> {
+    let (Event::Scalar(.., tag) | Event::SequenceStart(_, tag) | Event::MappingStart(_, tag)) =
+        event
+    else {
+        return None;
+    };
+    let tag = tag.as_deref().filter(|tag| !tag.is_yaml_core_schema())?;
+    Some(format!("{}{}", tag.handle, tag.suffix))
 }
 
 fn line(span: Span) -> u32 {

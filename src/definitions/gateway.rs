@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde_json::json;
+
 use crate::backends::{Isolation, Tls};
 use crate::catalogue::Expose;
 use crate::config::{Fields, Section};
@@ -16,7 +18,6 @@ pub(super) struct Gateway {
     pub(super) cwd: Option<PathBuf>,
     pub(super) max_in_flight: Option<usize>,
     pub(super) http2: bool,
-    pub(super) trust_annotations: bool,
     pub(super) tls: Tls,
 }
 
@@ -29,7 +30,6 @@ impl Default for Gateway {
             cwd: None,
             max_in_flight: None,
             http2: false,
-            trust_annotations: false,
             tls: Tls::default(),
         }
     }
@@ -49,7 +49,7 @@ impl Section for Gateway {
         fields.set_within("maxInFlight", &mut max_in_flight, 1..=1_000_000);
         self.max_in_flight = (max_in_flight > 0).then_some(max_in_flight);
         fields.set("http2", &mut self.http2);
-        fields.set("trustAnnotations", &mut self.trust_annotations);
+        fields.later("trustAnnotations", &json!(false));
         fields.within("tls", |tls| {
             self.tls.ca_file = tls.readable_file("caFile");
             self.tls.cert_file = tls.readable_file("certFile");

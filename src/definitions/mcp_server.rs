@@ -17,7 +17,6 @@ use crate::definitions::{Server, auth};
 enum Type {
     Stdio,
     StreamableHttp,
-    Sse,
 }
 
 /// What `spec` says, right or not.
@@ -87,7 +86,7 @@ impl Spec {
                 }
                 self.only(fields, "a remote server", &["http2", "tls"]);
             }
-            Some(Type::StreamableHttp | Type::Sse) => {
+            Some(Type::StreamableHttp) => {
                 if !fields.has("url") {
                     fields.problem("url", "is missing; a remote server needs it");
                 }
@@ -118,9 +117,6 @@ impl Spec {
     }
 
     fn build(self, name: &str, source: Location) -> Option<Server> {
-        let remote = |url: Option<Url>, headers, gateway: &Gateway| {
-            Some(Remote { url: url?, headers, http2: gateway.http2, tls: gateway.tls.clone() })
-        };
         let transport = match self.transport_type? {
             Type::Stdio => Transport::Stdio(Stdio {
                 command: self.command?,
@@ -128,10 +124,12 @@ impl Spec {
                 env: self.env.into_iter().collect(),
                 cwd: self.gateway.cwd,
             }),
-            Type::StreamableHttp => {
-                Transport::StreamableHttp(remote(self.url, self.headers, &self.gateway)?)
-            }
-            Type::Sse => Transport::Sse(remote(self.url, self.headers, &self.gateway)?),
+            Type::StreamableHttp => Transport::StreamableHttp(Remote {
+                url: self.url?,
+                headers: self.headers,
+                http2: self.gateway.http2,
+                tls: self.gateway.tls,
+            }),
         };
         let config = backends::Config {
             name: Arc::from(name),
@@ -140,7 +138,7 @@ impl Spec {
             connect_timeout: Duration::from_secs(self.timeout.unwrap_or(DEFAULT_TIMEOUT_SECONDS)),
             call_timeout: self.gateway.call_timeout,
             max_in_flight: self.gateway.max_in_flight,
-            trust_annotations: self.gateway.trust_annotations,
+            trust_annotations: false,
         };
         Some(Server {
             config,
@@ -154,20 +152,17 @@ impl Spec {
 }
 
 const DEFAULT_TIMEOUT_SECONDS: u64 = 30;
-const TYPES: [(&str, Type); 3] =
-    [("stdio", Type::Stdio), ("streamable-http", Type::StreamableHttp), ("sse", Type::Sse)];
-
 fn transport_type(text: &str) -> Result<Type, String> {
-    if let Some((_, known)) = TYPES.iter().find(|(word, _)| *word == text) {
-        return Ok(*known);
-    }
     Err(match text {
+        "stdio" => return Ok(Type::Stdio),
+        "streamable-http" => return Ok(Type::StreamableHttp),
+        "sse" => "is not supported yet".to_owned(),
         "localCommand" => {
             "is an old spelling; write type: stdio, with command and args apart".to_owned()
         }
         "http" | "remote" => "is unknown; write streamable-http".to_owned(),
         _ => {
-            let near = hint(text, TYPES.iter().map(|(word, _)| *word));
+            let near = hint(text, ["stdio", "streamable-http", "sse"]);
             format!("is unknown; use stdio, streamable-http or sse{near}")
         }
     })

@@ -69,6 +69,9 @@ impl Objects {
             return;
         }
         match document.root.get("kind").and_then(Node::text) {
+            Some("List" | "MCPServerList") if document.problems.is_empty() => {
+                self.items(document.root, file, directory, environment);
+            }
             Some("Workflow") => {
                 self.warnings.push(refuse("Workflow is not supported yet; it is left out"));
             }
@@ -80,6 +83,16 @@ impl Objects {
                 self.mcp_server(document, &mut reader, source);
                 self.warnings.extend(reader.finish().1);
             }
+        }
+    }
+
+    /// What `kubectl get -o yaml` writes: objects in the `items` of one document.
+    fn items(&mut self, mut list: Node, file: &Location, directory: &Path, env: &Environment) {
+        let items = list.get_mut("items").map(|items| &mut items.data);
+        let Some(Data::List(items)) = items else { return };
+        for root in items.drain(..) {
+            let document = Document { root, problems: Vec::new() };
+            self.document(document, file, directory, env);
         }
     }
 

@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use serde_json::Value as Json;
 use tracing::level_filters::LevelFilter;
 
-use super::logging;
 use crate::config::{Fields, Host, Section};
+use crate::observe::logging::Format;
 
 /// `metrics`: the listener for Prometheus.
 #[derive(Clone, Debug)]
@@ -39,37 +39,15 @@ impl Section for Metrics {
 pub struct Logging {
     /// The least important level that is written.
     pub level: LevelFilter,
-    /// How a line looks.
+    /// How a line looks; `auto` is decided when the configuration is read.
     pub format: Format,
     /// Whether each call writes a line.
     pub calls: bool,
 }
 
-/// `logging.format`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// Text on a terminal, JSON otherwise.
-    Auto,
-    /// For people.
-    Text,
-    /// For machines.
-    Json,
-}
-
-impl Format {
-    /// The form that lines get, now that it is known where they go.
-    pub fn resolve(self) -> logging::Format {
-        match self {
-            Self::Auto => logging::Format::auto(),
-            Self::Text => logging::Format::Text,
-            Self::Json => logging::Format::Json,
-        }
-    }
-}
-
 impl Default for Logging {
     fn default() -> Self {
-        Self { level: LevelFilter::INFO, format: Format::Auto, calls: true }
+        Self { level: LevelFilter::INFO, format: Format::auto(), calls: true }
     }
 }
 
@@ -84,7 +62,7 @@ impl Section for Logging {
             ("trace", LevelFilter::TRACE),
         ];
         fields.choose("level", &mut self.level, &levels, &[]);
-        let formats = [("auto", Format::Auto), ("text", Format::Text), ("json", Format::Json)];
+        let formats = [("auto", Format::auto()), ("text", Format::Text), ("json", Format::Json)];
         fields.choose("format", &mut self.format, &formats, &[]);
         fields.set("calls", &mut self.calls);
     }

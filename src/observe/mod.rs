@@ -6,4 +6,4 @@ pub mod exposition;
 pub mod logging;
 pub mod metrics;
 
-pub use config::{Format, Logging, Metrics};
+pub use config::{Logging, Metrics};

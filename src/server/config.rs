@@ -146,20 +146,18 @@ impl Section for Http {
     }
 }
 
+/// `host[:port]` as it stands in a request; an IPv6 address has brackets there.
 fn allowed_host(text: &str) -> Result<String, String> {
-    let (host, port) = match text.rsplit_once(':') {
-        Some((host, port))
-            if !port.ends_with(']') && !host.contains(':') || host.ends_with(']') =>
-        {
-            (host, Some(port))
-        }
-        _ => (text, None),
-    };
-    let port = port.is_none_or(|port| u16::read(port).is_ok_and(|port| port > 0));
-    if Host::parse(host).is_some() && port {
-        return Ok(text.to_ascii_lowercase());
+    let fault = "is not a host; use a name or address, and :port if it must match";
+    if let Some(host) = Host::parse(text) {
+        return Ok(host.to_string().to_ascii_lowercase());
     }
-    Err("is not a host; use a name or address, and :port if it must match".to_owned())
+    let (host, port) = text.rsplit_once(':').ok_or(fault)?;
+    let bare_ipv6 = host.contains(':') && !host.starts_with('[');
+    match (Host::parse(host), u16::read(port)) {
+        (Some(host), Ok(1..)) if !bare_ipv6 => Ok(format!("{host}:{port}").to_ascii_lowercase()),
+        _ => Err(fault.to_owned()),
+    }
 }
 
 fn allowed_origin(text: &str) -> Result<String, String> {
@@ -187,9 +185,10 @@ mod tests {
 
     #[test]
     fn hosts_have_an_optional_port_and_no_scheme() {
-        for text in ["example.com", "Example.com:8090", "10.0.0.1:80", "[::1]:8090", "::1"] {
+        for text in ["example.com", "Example.com:8090", "10.0.0.1:80", "[::1]:8090", "[::1]"] {
             assert_eq!(allowed_host(text), Ok(text.to_ascii_lowercase()));
         }
+        assert_eq!(allowed_host("::1"), Ok("[::1]".to_owned()));
         for text in ["", "http://x", "x:", "x:y", "x:0", "*", "*.example.com", "a b"] {
             assert!(allowed_host(text).is_err(), "{text}");
         }

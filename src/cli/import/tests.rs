@@ -41,7 +41,7 @@ fn servers_become_files_and_secrets_become_variables() {
                     "url": "http://localhost:3000/mcp",
                     "headers": {"Authorization": "Bearer sesame", "X-Team": "${input:team-id}"},
                 },
-                "old": {"type": "sse", "url": "http://localhost:3001/sse", "disabled": true},
+                "old": {"type": "http", "url": "http://localhost:3001/mcp", "disabled": true},
             },
         }"#,
         &[],
@@ -52,7 +52,7 @@ fn servers_become_files_and_secrets_become_variables() {
       DIR/mcpservers/github.yaml: stdio npx
       DIR/mcpservers/docs.yaml: streamable-http https://example.com/mcp
       DIR/mcpservers/notes-app.yaml: streamable-http http://localhost:3000/mcp
-      DIR/mcpservers/old.yaml: sse http://localhost:3001/sse
+      DIR/mcpservers/old.yaml: streamable-http http://localhost:3001/mcp
 
     look at:
       github: left out: alwaysAllow
@@ -118,9 +118,9 @@ fn servers_become_files_and_secrets_become_variables() {
     metadata:
       name: old
     spec:
-      type: sse
+      type: streamable-http
       autoStart: false
-      url: "http://localhost:3001/sse"
+      url: "http://localhost:3001/mcp"
     "#);
 }
 
@@ -132,13 +132,13 @@ fn collisions_are_reported_and_nothing_is_overwritten() {
         r#"{"servers": {
             "A b": {"command": "one"}, "a-b": {"command": "two"}, "Taken": {"command": "three"},
             "there": {"command": "four"}, "both": {"command": "x", "url": "http://x"}, "none": {},
-            "wrong": {"url": "htp://x"}, "odd": 5
+            "wrong": {"url": "htp://x"}, "odd": 5, "old": {"type": "sse", "url": "http://x"}
         }}"#,
         &[("mcpservers/other.yaml", object), ("mcpservers/there.yaml", "mine")],
     );
     assert!(!complete);
     insta::assert_snapshot!(out, @r#"
-    imported 1 of 8 MCP servers
+    imported 1 of 9 MCP servers
       DIR/mcpservers/a-b.yaml: stdio one
 
     not imported:
@@ -149,6 +149,7 @@ fn collisions_are_reported_and_nothing_is_overwritten() {
       "none": has neither command nor url
       "wrong": spec.url: "htp://x" has an unknown scheme; use http:// or https://
       "odd": is not an object
+      "old": spec.type: "sse" is not supported yet
 
     then: portcullis check DIR
     "#);

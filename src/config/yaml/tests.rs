@@ -57,6 +57,15 @@ fn anchors_are_copied() {
 }
 
 #[test]
+fn tags_of_other_programs_are_refused() {
+    assert_eq!(messages("a: !!str 5\nb: !!int 5\n"), [""; 0]);
+    assert_eq!(
+        messages("a: 1\nb: !secret x\n"),
+        ["x.yaml:2: has the tag !secret, which means nothing here"]
+    );
+}
+
+#[test]
 fn depth_and_repetition_are_bounded() {
     assert_eq!(messages(&"[".repeat(200)), ["x.yaml:1: is deeper than 64 levels"]);
     assert_eq!(messages(&"[".repeat(50_000)), ["x.yaml:1: is not YAML: recursion limit exceeded"]);
