@@ -222,7 +222,7 @@ impl Pool {
         slots.insert(key, Slot { opening: opening.clone(), cancel: cancel.clone() });
         self.count(&slots);
         let pool = Arc::clone(self);
-        let task = async move { pool.keep(key, first, opened, cancel).await };
+        let task = pool.keep(key, first, opened, cancel);
         self.context.background.spawn(self.tasks.track_future(task));
         Ok(opening)
     }
@@ -271,7 +271,7 @@ impl Pool {
         let closed = pooled.connection.closed();
         let (client, timeout) = (&self.context.client, self.config.connect_timeout);
         let listen = inbox::read(self, &pooled, inbox);
-        let list = listing::keep_listed(&pooled, client, timeout);
+        let list = Box::pin(listing::keep_listed(&pooled, client, timeout));
         tokio::select! {
             () = closed.cancelled() => {}
             () = cancel.cancelled() => pooled.connection.close().await,
@@ -288,8 +288,10 @@ impl Pool {
         }
     }
 
-    pub(super) fn list_again_for_supervisor(&self) {
-        if let Some(pooled) = self.get(Key::of_supervisor(&self.config)) {
+    /// Lists again on the supervisor's connection, if that is another one than `key`.
+    pub(super) fn list_again_for_supervisor(&self, key: Key) {
+        let supervisor = Key::of_supervisor(&self.config);
+        if let Some(pooled) = self.get(supervisor).filter(|_| key != supervisor) {
             pooled.list_again();
         }
     }

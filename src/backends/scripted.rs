@@ -176,7 +176,7 @@ pub(crate) fn item(kind: Kind, key: &str) -> String {
 }
 
 /// A connection to a scripted backend.
-pub(crate) struct Connection {
+pub struct Connection {
     backend: Arc<Backend>,
     pub(crate) capabilities: Capabilities,
     closed: CancellationToken,
@@ -200,6 +200,7 @@ impl Drop for Unanswered {
     }
 }
 
+#[expect(clippy::unused_async, reason = "has the shape of a transport's")]
 impl Connection {
     pub(super) async fn call(
         &self,
@@ -270,10 +271,8 @@ impl Connection {
         format!(r#"{{"{}":[{items}]{next}}}"#, kind.field())
     }
 
-    #[expect(clippy::unused_async, reason = "has the shape of a transport's")]
     pub(super) async fn notify(&self, _client: &outbound::Client, _message: Bytes) {}
 
-    #[expect(clippy::unused_async, reason = "has the shape of a transport's")]
     pub(super) async fn close(&self) {
         self.die();
     }
@@ -323,7 +322,7 @@ pub(crate) fn config(name: &str, isolation: Isolation) -> Config {
         }),
         isolation,
         connect_timeout: Duration::from_secs(30),
-        call_timeout: Duration::from_secs(300),
+        call_timeout: Duration::from_mins(5),
         max_in_flight: None,
         trust_annotations: false,
     }

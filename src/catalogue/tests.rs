@@ -178,11 +178,11 @@ async fn pages_lead_to_every_item_once_also_when_the_list_changes_meanwhile() {
     assert_eq!(seen.len(), names.len());
     assert!(seen.iter().zip(&names).all(|(seen, name)| *seen == format!("x_s_{name}")));
 
-    // The last item that the client saw, and one before it, are gone.
+    // The last item that the client saw is gone.
     let cursor = next_cursor(&list(None).await);
-    let last = PAGE_ITEMS - 1;
+    let gone = PAGE_ITEMS - 1;
     let fewer: Vec<_> =
-        names.iter().enumerate().filter(|(at, _)| *at != last).map(|(_, name)| *name).collect();
+        names.iter().enumerate().filter(|(at, _)| *at != gone).map(|(_, name)| *name).collect();
     backend.offer(Kind::Tool, &fewer);
     backend.connections()[0].notification("notifications/tools/list_changed");
     let mut changes = gate.catalogue.changes();
