@@ -178,3 +178,38 @@ impl Demux {
 fn refuse_for_now(responder: Responder) {
     responder.refuse("too many requests of this backend wait for an answer");
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What lines are made of that are nearly messages.
+    fn piece() -> impl Strategy<Value = String> {
+        prop_oneof![
+            Just("{\"jsonrpc\":\"2.0\"".to_owned()),
+            Just(",\"id\":1".to_owned()),
+            Just(",\"method\":\"ping\"".to_owned()),
+            Just(",\"method\":\"notifications/progress\"".to_owned()),
+            Just(",\"params\":{\"progressToken\":1}".to_owned()),
+            Just(",\"result\":{}".to_owned()),
+            Just("}".to_owned()),
+            Just("[".to_owned()),
+            Just("],".to_owned()),
+            any::<String>(),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_makes_it_panic(pieces in prop::collection::vec(piece(), 0..8)) {
+            for isolation in [Isolation::Shared, Isolation::Session] {
+                let (sender, _inbox) = mpsc::channel(1);
+                let wire = Arc::new(Wire::new("test".into()));
+                let _pending = wire.register(super::super::wire::Whose::Clients);
+                Demux::new(wire, isolation, sender).line(&Bytes::from(pieces.concat()));
+            }
+        }
+    }
+}

@@ -11,7 +11,7 @@ use crate::mcp::Message;
 
 /// How many messages wait for the reader of a call.
 pub(super) const MAX_MESSAGES: usize = 256;
-/// How many bytes they may have together.
+/// How many bytes they may have together; a larger message fits alone.
 pub(super) const MAX_BYTES: usize = 1 << 20;
 
 /// One message of a backend about a call.
@@ -101,7 +101,7 @@ impl State {
     fn fits(&self, message: &Message) -> bool {
         !self.ended
             && self.items.len() < MAX_MESSAGES
-            && self.bytes + message.raw().len() <= MAX_BYTES
+            && (self.items.is_empty() || self.bytes + message.raw().len() <= MAX_BYTES)
     }
 
     /// Takes the newest progress out if the next one then fits.
@@ -216,6 +216,16 @@ mod tests {
         assert_eq!(refused.load(Ordering::Relaxed), 1);
         queue.end(Ok(message(format!(r#"{{"jsonrpc":"2.0","id":1,"result":"{half}{half}"}}"#))));
         assert!(matches!(drain(&queue).as_slice(), [Item::Log(_), Item::End(Ok(_))]));
+    }
+
+    #[test]
+    fn a_message_larger_than_the_queue_fits_alone() {
+        let queue = Queue::default();
+        let text = "x".repeat(2 * MAX_BYTES);
+        let big = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"m","params":{{"a":"{text}"}}}}"#);
+        queue.request(message(big), Responder::new(|_| {}));
+        queue.log(log("does not fit beside it"));
+        assert!(matches!(drain(&queue).as_slice(), [Item::Request(..)]));
     }
 
     #[test]
