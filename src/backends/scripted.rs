@@ -253,7 +253,10 @@ impl Connection {
         let kind = Kind::ALL.into_iter().find(|kind| kind.method() == method);
         let result = kind.map_or_else(|| "{}".to_owned(), |kind| self.page(kind, params));
         let text = response::result(&0.into(), result.as_bytes());
-        Ok(Message::parse(text).expect("a scripted result is valid"))
+        Message::parse(text).map_err(|error| call::Error::BadAnswer {
+            backend: "scripted".into(),
+            detail: error.to_string().into(),
+        })
     }
 
     fn page(&self, kind: Kind, params: Option<&Value>) -> String {
