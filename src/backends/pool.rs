@@ -319,7 +319,7 @@ impl Pool {
     fn count(&self, slots: &HashMap<Key, Slot>) {
         let backend = self.config.name.to_string();
         #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52 connections")]
-        metrics::gauge!("portcullis_pool_connections", "backend" => backend)
+        metrics::gauge!("portcullis_backend_connections", "backend" => backend)
             .set(slots.len() as f64);
     }
 }

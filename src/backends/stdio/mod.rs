@@ -1,7 +1,7 @@
 //! A backend that is a child process and speaks JSON-RPC on its standard streams.
 //!
 //! One task of the background runtime owns the child and reads it; callers and that task meet in
-//! the [`Wire`](wire::Wire): callers queue requests in its outbox and wait at a queue per call.
+//! the `Wire`: callers queue requests in its outbox and wait at a queue per call.
 
 mod clock;
 mod demux;
