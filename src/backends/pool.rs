@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 use tracing::debug;
 
 use super::connection::{Dialed, Dialer};
+use super::interned::Interned;
 use super::key::{Key, Owner};
 use super::{Config, Connection, Context, Listing, Offer, OpenError, inbox, listing};
 use crate::call::SessionId;
@@ -50,6 +51,7 @@ pub struct Pooled {
     listing: watch::Sender<Listing>,
     changed: Notify,
     list_changes: broadcast::Sender<ListChanged>,
+    offers: Arc<Interned>,
 }
 
 /// What a connection offers has become known, or has changed.
@@ -99,7 +101,7 @@ impl Pooled {
     }
 
     pub(super) fn publish(&self, offer: Offer) {
-        let now = Arc::new(offer);
+        let now = self.offers.intern(offer);
         let before = self.listing.send_replace(Listing::Listed(now.clone())).offer().cloned();
         if before.as_ref().is_none_or(|before| before.digest() != now.digest()) {
             // Without a catalogue nobody listens, which is no loss.
@@ -137,6 +139,7 @@ pub struct Pool {
     closing: CancellationToken,
     tasks: TaskTracker,
     list_changes: broadcast::Sender<ListChanged>,
+    offers: Arc<Interned>,
 }
 
 impl Pool {
@@ -149,6 +152,7 @@ impl Pool {
             closing: CancellationToken::new(),
             tasks: TaskTracker::new(),
             list_changes: broadcast::channel(LIST_CHANGES_CAPACITY).0,
+            offers: Arc::default(),
         })
     }
 
@@ -266,6 +270,7 @@ impl Pool {
             listing: watch::Sender::default(),
             changed: Notify::new(),
             list_changes: self.list_changes.clone(),
+            offers: self.offers.clone(),
         });
         opened.send_replace(Some(Ok(pooled.clone())));
         let closed = pooled.connection.closed();

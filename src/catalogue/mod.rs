@@ -13,6 +13,7 @@ mod faces;
 mod find;
 mod list;
 mod member;
+mod missing;
 mod naming;
 mod snapshot;
 mod template;

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::list::PAGE_ITEMS;
 use super::*;
 use crate::backends::scripted::{Backend, config, context, http_config, item};
-use crate::backends::{Context, Handle, Isolation, Owner};
+use crate::backends::{Context, Handle, Isolation, Key, Owner};
 use crate::call::{Endpoint, SessionId};
 use crate::mcp::Capabilities;
 use crate::supervise::Registry;
@@ -300,6 +300,10 @@ async fn an_endpoint_of_its_own_says_what_the_backend_says_of_itself() {
     assert!(offer.initialized.starts_with(br#"{"protocolVersion""#));
     let error = gate.catalogue.server(&"down".into()).await.unwrap_err();
     assert_eq!(error.to_string(), "backend down is starting");
+    let missing = |name| gate.catalogue.missing(&AGGREGATE, Kind::Tool, name).to_string();
+    assert_eq!(missing("x_down_now"), "backend down is starting");
+    assert_eq!(missing("x_up_now"), "unknown tool: x_up_now");
+    assert_eq!(missing("x_none_now"), "unknown tool: x_none_now");
     let error = gate.catalogue.server(&"none".into()).await.unwrap_err();
     assert!(matches!(error, ServerError::Unknown(_)));
 }

@@ -27,13 +27,18 @@ async fn connections_that_offer_the_same_share_one_face() {
     let backend = Backend::with_tools(&["a"]);
     let handle = backend.handle(config("s", Isolation::Session), &context);
     let gate = Gate::over(vec![handle], &context);
-    let views = [view(Some(ONE), Capabilities::NONE), view(Some(TWO), Capabilities::ROOTS)];
+    let none = Capabilities::NONE;
+    let views = [view(Some(ONE), none), view(Some(TWO), Capabilities::ROOTS)];
     for view in &views {
         assert_eq!(gate.tools(view).await, ["x_s_a"]);
         let face = gate.catalogue.face(&AGGREGATE, view).unwrap();
         assert!(Arc::ptr_eq(&face, &gate.catalogue.snapshot()));
     }
     assert_eq!(backend.connections().len(), 3);
+    let handle = gate.registry.get("s").unwrap();
+    let own = handle.pool().get(Key::of_client(handle.config(), Some(ONE), none).unwrap());
+    let snapshot = handle.state().offer().unwrap().clone();
+    assert!(Arc::ptr_eq(&snapshot, &own.unwrap().offer().unwrap()), "held once");
 }
 
 #[tokio::test(start_paused = true)]
