@@ -48,6 +48,8 @@ pub struct Pooled {
     backend: Arc<str>,
     key: Key,
     initialized: Bytes,
+    /// Kept here because asking the connection for it costs a lock more for every call.
+    closed: CancellationToken,
     listing: watch::Sender<Listing>,
     changed: Notify,
     list_changes: broadcast::Sender<ListChanged>,
@@ -79,6 +81,11 @@ impl Pooled {
     /// The `InitializeResult`, as the backend sent it.
     pub fn initialized(&self) -> &Bytes {
         &self.initialized
+    }
+
+    /// Cancelled when the connection is of no more use.
+    pub fn closed(&self) -> &CancellationToken {
+        &self.closed
     }
 
     /// What it offers, as it is listed and listed again.
@@ -171,7 +178,7 @@ impl Pool {
         let slots = self.slots.lock();
         let opening = slots.get(&key)?.opening.borrow();
         let pooled = opening.as_ref()?.as_ref().ok()?;
-        (!pooled.connection.closed().is_cancelled()).then(|| pooled.clone())
+        (!pooled.closed.is_cancelled()).then(|| pooled.clone())
     }
 
     /// The connection of that key, opened if there is none.
@@ -263,6 +270,7 @@ impl Pool {
     ) {
         let Dialed { connection, initialized, inbox } = dialed;
         let pooled = Arc::new(Pooled {
+            closed: connection.closed(),
             connection,
             backend: self.config.name.clone(),
             key,
@@ -273,12 +281,11 @@ impl Pool {
             offers: self.offers.clone(),
         });
         opened.send_replace(Some(Ok(pooled.clone())));
-        let closed = pooled.connection.closed();
         let (client, timeout) = (&self.context.client, self.config.connect_timeout);
         let listen = inbox::read(self, &pooled, inbox);
         let list = Box::pin(listing::keep_listed(&pooled, client, timeout));
         tokio::select! {
-            () = closed.cancelled() => {}
+            () = pooled.closed.cancelled() => {}
             () = cancel.cancelled() => pooled.connection.close().await,
             ((), ()) = async { tokio::join!(listen, list) } => {}
         }
@@ -332,7 +339,7 @@ impl Pool {
 /// Whether the connection was open and is not any more, but still stands in its place.
 fn has_ended(opening: &watch::Receiver<Opening>) -> bool {
     let opening = opening.borrow();
-    matches!(&*opening, Some(Ok(pooled)) if pooled.connection.closed().is_cancelled())
+    matches!(&*opening, Some(Ok(pooled)) if pooled.closed.is_cancelled())
 }
 
 impl std::fmt::Debug for Pool {

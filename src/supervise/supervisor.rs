@@ -40,7 +40,6 @@ impl Supervisor {
     /// Says what the backend offers, whenever that changes, until its connection is closed.
     async fn follow(&self, pooled: &Pooled) {
         let mut listing = pooled.listing();
-        let closed = pooled.connection.closed();
         let mut last = None;
         loop {
             let known = listing.borrow_and_update().clone();
@@ -53,7 +52,7 @@ impl Supervisor {
                 Listing::Failed(error) => self.fail(error, None),
             }
             tokio::select! {
-                () = closed.cancelled() => return self.crashed(pooled, last),
+                () = pooled.closed().cancelled() => return self.crashed(pooled, last),
                 changed = listing.changed() => {
                     if changed.is_err() {
                         return self.crashed(pooled, last);
