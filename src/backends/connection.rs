@@ -125,6 +125,16 @@ impl Connection {
         }
     }
 
+    /// How it ended, if it has and the transport knows.
+    pub fn end_reason(&self) -> Option<Arc<str>> {
+        match self {
+            Self::Stdio(connection) => connection.end_reason(),
+            Self::StreamableHttp(_) => None,
+            #[cfg(test)]
+            Self::Scripted(_) => None,
+        }
+    }
+
     /// The protocol revision that was negotiated.
     pub fn version(&self) -> ProtocolVersion {
         match self {

@@ -10,6 +10,7 @@ use crate::call::SessionId;
 use crate::outbound;
 
 /// Whom a session's own connections speak to outside of calls.
+#[expect(clippy::result_large_err, reason = "what is given back is passed on, not stored")]
 pub trait SessionSink: Send + Sync + 'static {
     /// Passes a message of a backend to the client of a session. Must not block.
     ///

@@ -24,7 +24,7 @@ pub(super) async fn read(pool: &Pool, pooled: &Pooled, mut inbox: mpsc::Receiver
             pooled.list_again();
             if pooled.key().owner == Owner::Shared {
                 // It may be the only stream on which the backend says so.
-                pool.list_again_for_supervisor();
+                pool.list_again_for_supervisor(pooled.key());
             }
             continue;
         }

@@ -75,46 +75,71 @@ struct Lists<'a> {
     timeout: Duration,
 }
 
+/// A page of any list. Servers in Go write an empty one as `null`.
 #[derive(Deserialize)]
 struct Page<'a> {
     #[serde(borrow, default)]
-    tools: Vec<&'a RawValue>,
+    tools: Option<Vec<&'a RawValue>>,
     #[serde(borrow, default)]
-    prompts: Vec<&'a RawValue>,
+    prompts: Option<Vec<&'a RawValue>>,
     #[serde(borrow, default)]
-    resources: Vec<&'a RawValue>,
+    resources: Option<Vec<&'a RawValue>>,
     #[serde(borrow, default, rename = "resourceTemplates")]
-    resource_templates: Vec<&'a RawValue>,
+    resource_templates: Option<Vec<&'a RawValue>>,
     #[serde(default, rename = "nextCursor")]
     next_cursor: Option<String>,
 }
 
 impl Page<'_> {
     fn items(&self, kind: Kind) -> &[&RawValue] {
-        match kind {
+        let items = match kind {
             Kind::Tool => &self.tools,
             Kind::Prompt => &self.prompts,
             Kind::Resource => &self.resources,
             Kind::ResourceTemplate => &self.resource_templates,
-        }
+        };
+        items.as_deref().unwrap_or_default()
     }
 }
 
 impl Lists<'_> {
+    /// All lists that the backend declares. One that cannot be read leaves the others alone.
+    ///
+    /// # Errors
+    /// When none can be read.
     async fn all(&self) -> Result<Offer, call::Error> {
         let initialized = self.pooled.initialized().clone();
         let declared = Declared::parse(&initialized);
         let list = async |kind: Kind| {
-            if declared.lists(kind) { self.list(kind).await } else { Ok(Vec::new()) }
+            let items = if declared.lists(kind) { Some(self.list(kind).await) } else { None };
+            (kind, items)
         };
-        let (tools, prompts, resources, templates) = future::try_join4(
+        let (tools, prompts, resources, templates) = future::join4(
             list(Kind::Tool),
             list(Kind::Prompt),
             list(Kind::Resource),
             list(Kind::ResourceTemplate),
         )
-        .await?;
-        Ok(Offer::new(initialized, [tools, prompts, resources, templates]))
+        .await;
+        let lists = [tools, prompts, resources, templates];
+        let mut read = lists.iter().filter_map(|(_, items)| items.as_ref());
+        if let Some(Err(error)) = read.next()
+            && read.all(Result::is_err)
+        {
+            return Err(error.clone());
+        }
+        let lists = lists.map(|(kind, items)| match items {
+            Some(Ok(items)) => items,
+            Some(Err(error)) => self.previous(kind, &error),
+            None => Vec::new(),
+        });
+        Ok(Offer::new(initialized, lists))
+    }
+
+    /// What is shown instead of a list that could not be read.
+    fn previous(&self, kind: Kind, error: &call::Error) -> Vec<Item> {
+        warn!(backend = &**self.pooled.backend(), %error, "{} failed", kind.method());
+        self.pooled.offer().map(|offer| offer.items(kind).to_vec()).unwrap_or_default()
     }
 
     /// All pages of one list.

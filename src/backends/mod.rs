@@ -10,6 +10,7 @@ mod context;
 mod handle;
 pub mod http;
 mod inbox;
+mod interned;
 mod key;
 mod level;
 mod listing;

@@ -99,12 +99,13 @@ impl Item {
         let key: Arc<str> =
             serde_json::from_str(literal).map_err(|_| format!("its {field:?} is no string"))?;
         let literal = Span::of(&raw, literal.as_bytes());
-        Ok(Self { key, literal, raw })
+        Ok(Self { raw, key, literal })
     }
 }
 
 /// Which of a backend's optional parts it said it has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one capability of the specification")]
 pub struct Declared {
     /// `tools`
     pub tools: bool,

@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 use tracing::debug;
 
 use super::connection::{Dialed, Dialer};
+use super::interned::Interned;
 use super::key::{Key, Owner};
 use super::level::Told;
 use super::{Config, Connection, Context, Listing, Offer, OpenError, inbox, listing};
@@ -48,10 +49,13 @@ pub struct Pooled {
     backend: Arc<str>,
     key: Key,
     initialized: Bytes,
+    /// Kept here because asking the connection for it costs a lock more for every call.
+    closed: CancellationToken,
     listing: watch::Sender<Listing>,
     changed: Notify,
     list_changes: broadcast::Sender<ListChanged>,
     pub(super) told: Told,
+    offers: Arc<Interned>,
 }
 
 /// What a connection offers has become known, or has changed.
@@ -81,6 +85,11 @@ impl Pooled {
         &self.initialized
     }
 
+    /// Cancelled when the connection is of no more use.
+    pub fn closed(&self) -> &CancellationToken {
+        &self.closed
+    }
+
     /// What it offers, as it is listed and listed again.
     pub fn listing(&self) -> watch::Receiver<Listing> {
         self.listing.subscribe()
@@ -101,7 +110,7 @@ impl Pooled {
     }
 
     pub(super) fn publish(&self, offer: Offer) {
-        let now = Arc::new(offer);
+        let now = self.offers.intern(offer);
         let before = self.listing.send_replace(Listing::Listed(now.clone())).offer().cloned();
         if before.as_ref().is_none_or(|before| before.digest() != now.digest()) {
             // Without a catalogue nobody listens, which is no loss.
@@ -139,6 +148,7 @@ pub struct Pool {
     closing: CancellationToken,
     tasks: TaskTracker,
     list_changes: broadcast::Sender<ListChanged>,
+    offers: Arc<Interned>,
 }
 
 impl Pool {
@@ -151,6 +161,7 @@ impl Pool {
             closing: CancellationToken::new(),
             tasks: TaskTracker::new(),
             list_changes: broadcast::channel(LIST_CHANGES_CAPACITY).0,
+            offers: Arc::default(),
         })
     }
 
@@ -169,7 +180,7 @@ impl Pool {
         let slots = self.slots.lock();
         let opening = slots.get(&key)?.opening.borrow();
         let pooled = opening.as_ref()?.as_ref().ok()?;
-        (!pooled.connection.closed().is_cancelled()).then(|| pooled.clone())
+        (!pooled.closed.is_cancelled()).then(|| pooled.clone())
     }
 
     /// The connection of that key, opened if there is none.
@@ -224,7 +235,7 @@ impl Pool {
         slots.insert(key, Slot { opening: opening.clone(), cancel: cancel.clone() });
         self.count(&slots);
         let pool = Arc::clone(self);
-        let task = async move { pool.keep(key, first, opened, cancel).await };
+        let task = pool.keep(key, first, opened, cancel);
         self.context.background.spawn(self.tasks.track_future(task));
         Ok(opening)
     }
@@ -261,6 +272,7 @@ impl Pool {
     ) {
         let Dialed { connection, initialized, inbox } = dialed;
         let pooled = Arc::new(Pooled {
+            closed: connection.closed(),
             connection,
             backend: self.config.name.clone(),
             key,
@@ -269,14 +281,14 @@ impl Pool {
             changed: Notify::new(),
             told: Told::default(),
             list_changes: self.list_changes.clone(),
+            offers: self.offers.clone(),
         });
         opened.send_replace(Some(Ok(pooled.clone())));
-        let closed = pooled.connection.closed();
         let (client, timeout) = (&self.context.client, self.config.connect_timeout);
         let listen = inbox::read(self, &pooled, inbox);
-        let list = listing::keep_listed(&pooled, client, timeout);
+        let list = Box::pin(listing::keep_listed(&pooled, client, timeout));
         tokio::select! {
-            () = closed.cancelled() => {}
+            () = pooled.closed.cancelled() => {}
             () = cancel.cancelled() => pooled.connection.close().await,
             ((), ()) = async { tokio::join!(listen, list) } => {}
         }
@@ -291,8 +303,10 @@ impl Pool {
         }
     }
 
-    pub(super) fn list_again_for_supervisor(&self) {
-        if let Some(pooled) = self.get(Key::of_supervisor(&self.config)) {
+    /// Lists again on the supervisor's connection, if that is another one than `key`.
+    pub(super) fn list_again_for_supervisor(&self, key: Key) {
+        let supervisor = Key::of_supervisor(&self.config);
+        if let Some(pooled) = self.get(supervisor).filter(|_| key != supervisor) {
             pooled.list_again();
         }
     }
@@ -327,7 +341,7 @@ impl Pool {
     fn count(&self, slots: &HashMap<Key, Slot>) {
         let backend = self.config.name.to_string();
         #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52 connections")]
-        metrics::gauge!("portcullis_pool_connections", "backend" => backend)
+        metrics::gauge!("portcullis_backend_connections", "backend" => backend)
             .set(slots.len() as f64);
     }
 }
@@ -335,7 +349,7 @@ impl Pool {
 /// Whether the connection was open and is not any more, but still stands in its place.
 fn has_ended(opening: &watch::Receiver<Opening>) -> bool {
     let opening = opening.borrow();
-    matches!(&*opening, Some(Ok(pooled)) if pooled.connection.closed().is_cancelled())
+    matches!(&*opening, Some(Ok(pooled)) if pooled.closed.is_cancelled())
 }
 
 impl std::fmt::Debug for Pool {

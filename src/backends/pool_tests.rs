@@ -1,3 +1,4 @@
+use futures_util::StreamExt;
 use futures_util::future::join;
 use parking_lot::Mutex as Lock;
 use serde_json::json;
@@ -5,7 +6,7 @@ use serde_json::json;
 use super::*;
 use crate::backends::scripted::{Backend, client, config, context, context_with, http_config};
 use crate::backends::{BackendState, Handle, Isolation, SessionSink, Unsolicited, relay};
-use crate::call::{self, Answer, Request, Responder};
+use crate::call::{self, Answer, Event, Request, Responder};
 use crate::mcp::{Capabilities, Message};
 
 const ONE: SessionId = SessionId::from_bytes([1; 16]);
@@ -84,9 +85,9 @@ async fn the_end_of_a_session_closes_its_connections_and_no_others() {
     handle.pool().evict_session(ONE);
     backend.connections()[0].closed().cancelled().await;
     assert!(handle.pool().get(of_session(ONE)).is_none());
-    assert!(!two.connection.closed().is_cancelled());
+    assert!(!two.closed().is_cancelled());
     handle.pool().close_all().await;
-    assert!(two.connection.closed().is_cancelled());
+    assert!(two.closed().is_cancelled());
     assert!(handle.pool().connection(of_session(TWO)).await.is_err());
 }
 
@@ -107,11 +108,11 @@ async fn updates_of_resources_say_which_connection_they_came_on() {
     let handle = backend.handle(http_config("web", Isolation::Shared), &context);
     let mut updates = context.updates.subscribe();
     handle.pool().connection(shared(Capabilities::ROOTS)).await.unwrap();
-    let updated = json!({
+    let notification = json!({
         "jsonrpc": "2.0", "method": "notifications/resources/updated",
         "params": { "uri": "demo://readme" },
     });
-    backend.connections()[0].say(Unsolicited::Notification(message(&updated)));
+    backend.connections()[0].say(Unsolicited::Notification(message(&notification)));
     let update = updates.recv().await.unwrap();
     assert_eq!((&*update.backend, &*update.uri), ("web", "demo://readme"));
     assert_eq!(update.connection, shared(Capabilities::ROOTS));
@@ -205,4 +206,24 @@ async fn a_session_isolated_backend_has_a_connection_for_each_session() {
     }
     assert_eq!(backend.connections().len(), 2);
     assert!(matches!(call(&handle, None).await, Err(call::Error::InvalidParams(_))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_streamed_reply_is_relayed_as_it_comes() {
+    let backend = Backend::new();
+    let handle = backend.handle(http_config("web", Isolation::Shared), &context());
+    handle.publish(running());
+    let (say, events) = tokio::sync::mpsc::channel(8);
+    backend.answer(crate::backends::scripted::Answer::Events(events));
+    let lost = call::Error::ConnectionLost { backend: "web".into(), detail: "reset".into() };
+    backend.answer(crate::backends::scripted::Answer::Error(lost));
+    let call::Body::Stream(mut events) = call(&handle, None).await.unwrap().into_body() else {
+        panic!("a stream");
+    };
+    say.send(Event::Notification(Bytes::from_static(b"{}"))).await.unwrap();
+    assert!(matches!(events.next().await, Some(Ok(Event::Notification(_)))));
+    say.send(Event::Response(call::Response::ok(Bytes::new()))).await.unwrap();
+    assert!(matches!(events.next().await, Some(Ok(Event::Response(_)))));
+    assert!(events.next().await.is_none());
+    assert!(call(&handle, None).await.is_err());
 }

@@ -176,7 +176,7 @@ pub(crate) fn item(kind: Kind, key: &str) -> String {
 }
 
 /// A connection to a scripted backend.
-pub(crate) struct Connection {
+pub struct Connection {
     backend: Arc<Backend>,
     pub(crate) capabilities: Capabilities,
     closed: CancellationToken,
@@ -200,6 +200,7 @@ impl Drop for Unanswered {
     }
 }
 
+#[expect(clippy::unused_async, reason = "has the shape of a transport's")]
 impl Connection {
     pub(super) async fn call(
         &self,
@@ -252,7 +253,10 @@ impl Connection {
         let kind = Kind::ALL.into_iter().find(|kind| kind.method() == method);
         let result = kind.map_or_else(|| "{}".to_owned(), |kind| self.page(kind, params));
         let text = response::result(&0.into(), result.as_bytes());
-        Ok(Message::parse(text).expect("a scripted result is valid"))
+        Message::parse(text).map_err(|error| call::Error::BadAnswer {
+            backend: "scripted".into(),
+            detail: error.to_string().into(),
+        })
     }
 
     fn page(&self, kind: Kind, params: Option<&Value>) -> String {
@@ -270,10 +274,8 @@ impl Connection {
         format!(r#"{{"{}":[{items}]{next}}}"#, kind.field())
     }
 
-    #[expect(clippy::unused_async, reason = "has the shape of a transport's")]
     pub(super) async fn notify(&self, _client: &outbound::Client, _message: Bytes) {}
 
-    #[expect(clippy::unused_async, reason = "has the shape of a transport's")]
     pub(super) async fn close(&self) {
         self.die();
     }
@@ -323,7 +325,7 @@ pub(crate) fn config(name: &str, isolation: Isolation) -> Config {
         }),
         isolation,
         connect_timeout: Duration::from_secs(30),
-        call_timeout: Duration::from_secs(300),
+        call_timeout: Duration::from_mins(5),
         max_in_flight: None,
         trust_annotations: false,
     }

@@ -124,9 +124,10 @@ fn listed_as(
     item: &Item,
     backend: &Arc<Handle>,
 ) -> Listed {
-    let json = match exposed == item.key {
-        true => item.raw.clone(),
-        false => splice(&item.raw, &[(item.literal, &quoted(&exposed))]),
+    let json = if exposed == item.key {
+        item.raw.clone()
+    } else {
+        splice(&item.raw, &[(item.literal, &quoted(&exposed))])
     };
     let (original, backend) = (item.key.clone(), backend.clone());
     let entry = Entry { kind, exposed, original, backend, item: item.raw.clone() };

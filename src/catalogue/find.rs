@@ -68,15 +68,13 @@ impl Catalogue {
         view: &View,
         look: impl Fn(&Face) -> Option<Arc<Entry>>,
     ) -> Option<Arc<Entry>> {
-        let snapshot = matches!(endpoint, Endpoint::Aggregate).then(|| self.snapshot());
-        if let Some(found) = snapshot.as_ref().and_then(|face| look(face)) {
+        let snapshot = matches!(endpoint, Endpoint::Aggregate).then(|| self.load());
+        if let Some(found) = snapshot.as_ref().and_then(|snapshot| look(&snapshot.face)) {
             return Some(found);
         }
         let face = self.face(endpoint, view)?;
-        if snapshot.is_some_and(|snapshot| Arc::ptr_eq(&snapshot, &face)) {
-            return None;
-        }
-        look(&face)
+        let is_same = snapshot.is_some_and(|snapshot| Arc::ptr_eq(&snapshot.face, &face));
+        if is_same { None } else { look(&face) }
     }
 }
 

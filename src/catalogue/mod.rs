@@ -1,8 +1,8 @@
 //! What the backends offer, under one set of names.
 //!
-//! One writer keeps an immutable [`Snapshot`](snapshot) of what all backends offer. What a client
-//! sees is a [`Face`]: the snapshot's, or one of its own where a connection that serves it offers
-//! something else than the supervisor's does.
+//! One writer keeps an immutable snapshot of what all backends offer. What a client sees is a
+//! [`Face`]: the snapshot's, or one of its own where a connection that serves it offers something
+//! else than the supervisor's does (an overlay).
 
 mod change;
 mod config;
@@ -13,6 +13,7 @@ mod faces;
 mod find;
 mod list;
 mod member;
+mod missing;
 mod naming;
 mod route;
 mod snapshot;

@@ -38,6 +38,12 @@ impl Naming {
         let server = if name.starts_with(&self.server) { "" } else { &self.server };
         shortened(format!("{}{server}{name}", self.gateway)).into()
     }
+
+    /// Whether this backend's prefix stands before an exposed name.
+    pub(super) fn covers(&self, exposed: &str) -> bool {
+        let own = exposed.strip_prefix(&self.gateway);
+        self.prefix == Prefix::Server && own.is_some_and(|own| own.starts_with(&self.server))
+    }
 }
 
 /// How many characters of a shortened name tell it from others with the same head.

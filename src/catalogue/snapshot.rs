@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, SelectAll};
 use futures_util::{FutureExt, StreamExt};
@@ -58,10 +58,10 @@ pub struct Catalogue {
 
 /// What everybody sees who has no connection of their own.
 #[derive(Debug)]
-struct Snapshot {
+pub(super) struct Snapshot {
     offers: Vec<Option<Arc<Offer>>>,
     key: FaceKey,
-    face: Arc<Face>,
+    pub(super) face: Arc<Face>,
 }
 
 /// What the writer hears of.
@@ -167,6 +167,11 @@ impl Catalogue {
             return Some(snapshot.face.clone());
         }
         Some(build(&self.faces, key, &self.members, &offers))
+    }
+
+    /// The snapshot for as long as a lookup takes.
+    pub(super) fn load(&self) -> Guard<Arc<Snapshot>> {
+        self.snapshot.load()
     }
 
     pub(super) fn config(&self) -> &Config {

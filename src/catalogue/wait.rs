@@ -23,7 +23,7 @@ pub(super) struct Late(Mutex<HashMap<(usize, Key), Wait>>);
 
 #[derive(Clone, Copy, Debug)]
 struct Wait {
-    since: Instant,
+    since: Option<Instant>,
     /// A list went out without it.
     in_vain: bool,
 }
@@ -34,10 +34,17 @@ impl Late {
     fn since(&self, at: usize, key: Key) -> Instant {
         let mut waits = self.0.lock();
         if waits.len() >= MAX_LATE {
-            waits.retain(|_, wait| wait.since.elapsed() < LATE_MEMORY);
+            waits.retain(|_, wait| wait.since.is_some_and(|it| it.elapsed() < LATE_MEMORY));
         }
-        let now = Wait { since: Instant::now(), in_vain: false };
-        waits.entry((at, key)).or_insert(now).since
+        let wait = waits.entry((at, key)).or_insert(Wait { since: None, in_vain: false });
+        *wait.since.get_or_insert_with(Instant::now)
+    }
+
+    /// The opening has failed: the next one is worth waiting for again.
+    fn failed(&self, at: usize, key: Key) {
+        if let Some(wait) = self.0.lock().get_mut(&(at, key)) {
+            wait.since = None;
+        }
     }
 
     fn in_vain(&self, at: usize, key: Key) {
@@ -78,7 +85,10 @@ impl Catalogue {
         let Some(key) = view.overlay_key(&member.handle) else { return };
         let deadline = deadline.min(self.late().since(at, key) + wait);
         let listed = timeout_at(deadline, listed(member, key)).await;
-        if !listed.unwrap_or(false) && member.overlay(key).is_none() {
+        if listed == Ok(false) {
+            self.late().failed(at, key);
+        }
+        if member.overlay(key).is_none() {
             info!(backend, ?wait, "a list shows what the backend offers to others");
             self.late().in_vain(at, key);
         }

@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use super::error::chain;
 use super::pool::Lease;
 
 /// The body of a response.
@@ -28,8 +29,15 @@ pub enum BodyError {
         limit: usize,
     },
     /// The connection ended first.
-    #[error("the connection ended within the body: {0}")]
+    #[error("the connection ended within the body")]
     Lost(#[from] hyper::Error),
+}
+
+impl BodyError {
+    /// What failed and why, down to the first cause, on one line.
+    pub fn chain(&self) -> String {
+        chain(self)
+    }
 }
 
 impl Body {

@@ -55,6 +55,11 @@ impl Client {
         loop {
             let (lease, is_fresh) = match self.shard.take(destination.id) {
                 Some(mut lease) => {
+                    if lease.was_idle_long {
+                        // Lets the runtime look at the sockets once: a request that crosses the
+                        // server's closing would be lost.
+                        tokio::task::yield_now().await;
+                    }
                     // It was given back with the last byte of the response; its driver may have
                     // some work left.
                     if !lease.connection.is_ready() && lease.connection.ready().await.is_err() {
@@ -113,7 +118,8 @@ impl Client {
     fn lease(&self, connection: super::connect::Http1, destination: &Destination) -> Connection {
         let shard = Arc::clone(&self.shard);
         let destination = destination.id;
-        Connection::Own(Lease { connection, destination, keep_alive: IDLE_TIMEOUT, shard })
+        let (keep_alive, was_idle_long) = (IDLE_TIMEOUT, false);
+        Connection::Own(Lease { connection, destination, keep_alive, was_idle_long, shard })
     }
 
     async fn send_shared(
@@ -132,6 +138,7 @@ impl Client {
                 Err(failed) => request = unsent(failed, destination, is_fresh)?,
             }
             is_fresh = true;
+            self.shard.forget_shared(destination.id);
             http2 = match self.connect(destination).await? {
                 Connection::Shared(http2) => http2,
                 Connection::Own(lease) => {

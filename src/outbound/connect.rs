@@ -1,17 +1,23 @@
 //! Making one connection: resolve, TCP, TLS, HTTP handshake.
 
 use std::io;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::TokioIo;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time;
 use tokio_util::task::TaskTracker;
 
 use super::{Destination, Error};
+
+/// A stream may be silent for hours: only this tells a quiet server from one that is gone.
+const KEEP_ALIVE: TcpKeepalive =
+    TcpKeepalive::new().with_time(Duration::from_mins(1)).with_interval(Duration::from_secs(20));
 
 pub(super) type Http1 = http1::SendRequest<Full<Bytes>>;
 pub(super) type Http2 = http2::SendRequest<Full<Bytes>>;
@@ -39,6 +45,7 @@ pub(super) async fn connect(
 async fn open(destination: &Destination, tasks: &TaskTracker) -> io::Result<Connected> {
     let socket = TcpStream::connect((destination.host.as_str(), destination.port)).await?;
     socket.set_nodelay(true)?; // a request is one write; waiting for more only delays it
+    SockRef::from(&socket).set_tcp_keepalive(&KEEP_ALIVE)?;
     let Some((connector, server_name)) = &destination.tls else {
         return handshake(socket, destination.http2, tasks).await;
     };

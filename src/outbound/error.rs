@@ -30,7 +30,7 @@ pub enum Error {
         reason: String,
     },
     /// Resolving, connecting or the TLS handshake failed; nothing was sent.
-    #[error("cannot connect to {authority}: {source}")]
+    #[error("cannot connect to {authority}")]
     Connect {
         /// Host and port.
         authority: String,
@@ -46,7 +46,7 @@ pub enum Error {
         after: Duration,
     },
     /// The connection ended before the response came.
-    #[error("the connection to {authority} ended before an answer came: {source}")]
+    #[error("the connection to {authority} ended before an answer came")]
     Lost {
         /// Host and port.
         authority: String,
@@ -58,8 +58,24 @@ pub enum Error {
 }
 
 impl Error {
+    /// What failed and why, down to the first cause, on one line.
+    pub fn chain(&self) -> String {
+        chain(self)
+    }
+
     /// Whether the server may have seen the request.
     pub const fn may_have_been_processed(&self) -> bool {
         matches!(self, Self::Lost { sent: true, .. })
     }
+}
+
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
 }

@@ -17,6 +17,8 @@ use super::connect::{Http1, Http2};
 const MAX_IDLE: usize = 64;
 /// How long a connection may be idle, unless the server announced less.
 pub(super) const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
+/// A connection that was idle this long may have been closed without our having looked.
+const LONG_IDLE: Duration = Duration::from_secs(1);
 /// How often connections that nobody asked for are looked through.
 const REAP_EVERY: Duration = Duration::from_secs(15);
 
@@ -47,12 +49,13 @@ pub(super) struct Lease {
     pub(super) destination: u64,
     /// How long it may be idle.
     pub(super) keep_alive: Duration,
+    pub(super) was_idle_long: bool,
     pub(super) shard: Arc<Shard>,
 }
 
 impl Lease {
     pub(super) fn give_back(self) {
-        let Self { connection, destination, keep_alive, shard } = self;
+        let Self { connection, destination, keep_alive, shard, .. } = self;
         if connection.is_closed() || shard.stopped.is_cancelled() {
             return;
         }
@@ -88,11 +91,17 @@ impl Shard {
         let now = Instant::now();
         while let Some(Idle { connection, keep_alive, expires }) = idle.pop() {
             if !connection.is_closed() && expires > now {
+                let was_idle_long = expires < now + keep_alive.saturating_sub(LONG_IDLE);
                 let shard = Arc::clone(self);
-                return Some(Lease { connection, destination, keep_alive, shard });
+                return Some(Lease { connection, destination, keep_alive, was_idle_long, shard });
             }
         }
         None
+    }
+
+    /// Makes the next request open a new HTTP/2 connection.
+    pub(super) fn forget_shared(&self, destination: u64) {
+        self.shared.lock().remove(&destination);
     }
 
     pub(super) fn shared(&self, destination: u64) -> Shared {

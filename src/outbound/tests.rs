@@ -183,7 +183,9 @@ async fn a_server_that_is_not_there_is_an_error_that_says_nothing_was_sent() {
     let to = client.destination(spec(url)).await.unwrap();
     let error = client.send(&to, post("")).await.unwrap_err();
     assert!(!error.may_have_been_processed());
-    assert!(error.to_string().starts_with("cannot connect to 127.0.0.1:"), "{error}");
+    let text = error.chain();
+    assert!(text.starts_with("cannot connect to 127.0.0.1:"), "{text}");
+    assert!(text.contains("refused"), "{text}");
 }
 
 #[tokio::test]

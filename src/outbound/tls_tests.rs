@@ -98,7 +98,7 @@ async fn a_private_authority_is_believed_where_it_is_named_and_nowhere_else() {
 
     let error = ask(trust(), spec(url.clone())).await.unwrap_err();
     assert!(!error.may_have_been_processed());
-    assert!(error.to_string().contains("UnknownIssuer"), "{error}");
+    assert!(error.chain().contains("UnknownIssuer"), "{}", error.chain());
 
     let tls = Tls { ca_file: Some(authority.ca_file()), ..Tls::default() };
     assert_eq!(ask(trust(), with_tls(&url, tls)).await.unwrap(), "HTTP/1.1");
@@ -113,7 +113,7 @@ async fn the_certificate_is_for_the_configured_server_name() {
     let (_server, url) = start(authority.server("inner.example", None, &[])).await;
     let tls = Tls { ca_file: Some(authority.ca_file()), ..Tls::default() };
     let error = ask(trust(), with_tls(&url, tls.clone())).await.unwrap_err();
-    assert!(error.to_string().contains("not valid for name"), "{error}");
+    assert!(error.chain().contains("not valid for name"), "{}", error.chain());
     let tls = Tls { server_name: Some("inner.example".to_owned()), ..tls };
     assert_eq!(ask(trust(), with_tls(&url, tls)).await.unwrap(), "HTTP/1.1");
 }

@@ -40,7 +40,6 @@ impl Supervisor {
     /// Says what the backend offers, whenever that changes, until its connection is closed.
     async fn follow(&self, pooled: &Pooled) {
         let mut listing = pooled.listing();
-        let closed = pooled.connection.closed();
         let mut last = None;
         loop {
             let known = listing.borrow_and_update().clone();
@@ -53,10 +52,10 @@ impl Supervisor {
                 Listing::Failed(error) => self.fail(error, None),
             }
             tokio::select! {
-                () = closed.cancelled() => return self.crashed(last),
+                () = pooled.closed().cancelled() => return self.crashed(pooled, last),
                 changed = listing.changed() => {
                     if changed.is_err() {
-                        return self.crashed(last);
+                        return self.crashed(pooled, last);
                     }
                 }
             }
@@ -90,16 +89,13 @@ impl Supervisor {
         self.fail(error.to_string().into(), None);
     }
 
-    fn crashed(&self, last: Option<Arc<Offer>>) {
-        let error = match self.handle.config().transport {
-            Transport::Stdio(_) => "its process ended",
-            Transport::StreamableHttp(_) | Transport::Sse(_) => "its connection was lost",
-        };
-        warn!(
-            backend = &**self.handle.name(),
-            error, "backend went away; calls to it fail until it is started again"
-        );
-        self.fail(error.into(), last);
+    /// How it ended is in the log already: the transport says it.
+    fn crashed(&self, pooled: &Pooled, last: Option<Arc<Offer>>) {
+        let error = pooled.connection.end_reason();
+        let error = error.unwrap_or_else(|| "its connection was lost".into());
+        let backend = &**self.handle.name();
+        warn!(backend, "backend went away; calls to it fail until it is started again");
+        self.fail(error, last);
     }
 
     fn fail(&self, error: Arc<str>, last: Option<Arc<Offer>>) {

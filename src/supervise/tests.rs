@@ -1,8 +1,13 @@
+use std::sync::Arc;
+
+use bytes::Bytes;
 use tokio::sync::watch;
 
-use super::Registry;
+use super::{Definition, Registry};
 use crate::backends::scripted::{Backend, Lists, config, context, http_config};
 use crate::backends::*;
+use crate::call::{Client, Request};
+use crate::mcp::{Capabilities, Message};
 
 fn stdio(name: &str) -> Config {
     config(name, Isolation::Shared)
@@ -82,6 +87,44 @@ async fn a_changed_list_is_read_again_and_a_crash_keeps_it() {
     .await;
 }
 
+/// Real time: a real child, which leaves when a tool is called.
+#[tokio::test]
+async fn a_child_that_dies_fails_with_its_last_words() {
+    const SERVER: &str = r#"
+        say() { printf '{"jsonrpc":"2.0","id":%s,"result":%s}\n' "$1" "$2"; }
+        while read -r line; do
+            id=$(printf '%s' "$line" | sed -n 's/.*"id":\([0-9]*\).*/\1/p')
+            case "$line" in
+            *'"initialize"'*) say "$id" '{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"t","version":"1"}}' ;;
+            *'"tools/list"'*) say "$id" '{"tools":[{"name":"leave"}]}' ;;
+            *'"tools/call"'*) echo 'out of cheese' >&2; exit 3 ;;
+            esac
+        done"#;
+    let mut config = stdio("child");
+    if let Transport::Stdio(stdio) = &mut config.transport {
+        stdio.command = "sh".to_owned();
+        stdio.args = vec!["-c".to_owned(), SERVER.to_owned()];
+    }
+    let context = context();
+    let definition = Definition { config: Arc::new(config), auto_start: true };
+    let registry = Registry::start(vec![definition], &context);
+    registry.ready().await;
+    let handle = registry.get("child").unwrap();
+    assert_eq!(tools(&handle.state()), 1);
+
+    let call = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"leave"}}"#;
+    let call = Request::new(Message::parse(Bytes::from_static(call.as_bytes())).unwrap()).unwrap();
+    let capabilities = Capabilities::NONE;
+    let client = Client { capabilities, log_level: None, session: None };
+    let (http, target) = (&context.client, relay::Target::default());
+    assert!(handle.call(http, &call, &target, &client).await.is_err());
+    until(&mut handle.watch(), |state| state.error().is_some()).await;
+    let error = handle.state().error().unwrap().to_string();
+    assert!(error.contains("status 3") && error.contains("out of cheese"), "{error}");
+    let error = handle.call(http, &call, &target, &client).await.unwrap_err().to_string();
+    assert!(error.starts_with("backend child is failed: its process"), "{error}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn all_pages_are_listed_and_circles_are_not_followed() {
     let context = context();
@@ -99,6 +142,17 @@ async fn all_pages_are_listed_and_circles_are_not_followed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_list_that_fails_leaves_the_others_alone() {
+    let context = context();
+    let backend = Backend::with_tools(&["one"]);
+    backend.offer_pages(Kind::Prompt, vec![vec!["garbage".to_owned()]]);
+    backend.offer_pages(Kind::Resource, vec![vec![r#""no object""#.to_owned()]]);
+    let registry = Registry::of(vec![(backend.handle(stdio("s"), &context), true)], &context);
+    registry.ready().await;
+    assert_eq!(tools(&registry.get("s").unwrap().state()), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn shutting_down_closes_every_connection() {
     let context = context();
     let backend = Backend::with_tools(&["one"]);
@@ -106,8 +160,8 @@ async fn shutting_down_closes_every_connection() {
     let registry = Registry::of(vec![(backend.handle(remote, &context), true)], &context);
     registry.ready().await;
     let pool = registry.get("web").unwrap().pool();
-    let none = crate::mcp::Capabilities::NONE;
-    pool.connection(Key { owner: Owner::Shared, capabilities: none }).await.unwrap();
+    let capabilities = Capabilities::NONE;
+    pool.connection(Key { owner: Owner::Shared, capabilities }).await.unwrap();
     registry.shutdown().await;
     assert!(backend.connections().iter().all(|connection| connection.is_closed()));
     assert_eq!(backend.connections().len(), 2);

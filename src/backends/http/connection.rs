@@ -17,10 +17,10 @@ use super::progress::Running;
 use super::refusal::Refusal;
 use super::renew::Renewals;
 use super::session::Session;
-use super::wire::Wire;
+use super::wire::{Wire, pass_over};
 use crate::backends::{Background, Config, INBOX_CAPACITY, OpenError, Opened, Unsolicited};
 use crate::mcp::{Capabilities, ProtocolVersion};
-use crate::outbound::Client;
+use crate::outbound::{self, Client};
 
 /// How long a backend has to take note of the end of a session.
 const GOODBYE: Duration = Duration::from_secs(3);
@@ -89,16 +89,23 @@ impl Connection {
     /// Sends a notification, as well as it goes.
     pub async fn notify(self: &Arc<Self>, client: &Client, message: Bytes) {
         let headers = self.session.load().post.clone();
-        let sending = self.wire.send(client, Method::POST, headers, message);
         let backend = &self.wire.config.name;
-        match time::timeout(self.wire.config.connect_timeout, sending).await {
-            Ok(Ok(response)) if response.status().is_success() => {}
-            Ok(Ok(response)) => {
-                let status = response.status().as_u16();
+        let sending = async {
+            let response = self.wire.send(client, Method::POST, headers, message).await?;
+            if response.status().is_success() {
+                pass_over(response).await;
+            } else {
                 let refusal = Refusal::read(response).await;
-                tracing::debug!(%backend, status, said = refusal.text(), "a message was refused");
+                let (status, said) = (refusal.status.as_u16(), refusal.text());
+                tracing::debug!(%backend, status, said, "a message was refused");
             }
-            Ok(Err(error)) => tracing::debug!(%backend, %error, "a message did not go out"),
+            Ok::<_, outbound::Error>(())
+        };
+        match time::timeout(self.wire.config.connect_timeout, sending).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::debug!(%backend, error = error.chain(), "a message did not go out");
+            }
             Err(_) => tracing::debug!(%backend, "a message did not go out in time"),
         }
     }
@@ -130,7 +137,7 @@ impl Connection {
             Ok(Ok(response)) => {
                 tracing::debug!(%backend, status = response.status().as_u16(), "session ended");
             }
-            Ok(Err(error)) => tracing::debug!(%backend, %error, "session not ended"),
+            Ok(Err(error)) => tracing::debug!(%backend, error = error.chain(), "session not ended"),
             Err(_) => tracing::debug!(%backend, "session not ended in time"),
         }
     }

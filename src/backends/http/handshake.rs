@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::messages::{Broken, Cursor, Messages, parse_into};
 use super::refusal::{Refusal, words};
 use super::session::{Session, post_headers};
-use super::wire::{Media, Wire, media};
+use super::wire::{Media, Wire, media, pass_over};
 use crate::backends::{MAX_MESSAGE_BYTES, OpenError};
 use crate::mcp::message::Kind;
 use crate::mcp::{Capabilities, Message, ProtocolVersion, header, method};
@@ -101,7 +101,7 @@ impl Wire {
             return Err(OpenError::BadAnswer("its event stream ended without one".to_owned()));
         }
         let wrong = |error: &dyn std::fmt::Display| OpenError::BadAnswer(error.to_string());
-        let body = body.collect(MAX_MESSAGE_BYTES).await.map_err(|error| wrong(&error))?;
+        let body = body.collect(MAX_MESSAGE_BYTES).await.map_err(|error| wrong(&error.chain()))?;
         let first = parse_into(body.clone(), &mut early).map_err(|error| {
             let said = super::excerpt::excerpt(&body);
             wrong(&format_args!("{error}: {said}"))
@@ -124,6 +124,7 @@ impl Wire {
             let (status, backend) = (response.status().as_u16(), &self.config.name);
             tracing::warn!(%backend, status, "the server refused {name}; going on");
         }
+        pass_over(response).await;
         Ok(())
     }
 
@@ -137,7 +138,7 @@ impl Wire {
 pub(super) fn reason(error: &crate::outbound::Error) -> String {
     match error {
         crate::outbound::Error::Connect { source, .. } => source.to_string(),
-        other => other.to_string(),
+        other => other.chain(),
     }
 }
 

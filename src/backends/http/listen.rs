@@ -95,7 +95,7 @@ impl Connection {
         }
         let response = match self.wire.send(client, Method::GET, headers, Bytes::new()).await {
             Ok(response) => response,
-            Err(error) => return Got::Failed(error.to_string()),
+            Err(error) => return Got::Failed(error.chain()),
         };
         let status = response.status();
         if status.is_success() && media(response.headers()) == Media::EventStream {

@@ -42,12 +42,15 @@ pub(super) struct Messages {
     queue: VecDeque<Message>,
     pub(super) cursor: Cursor,
     backend: Arc<str>,
+    /// One warning per stream: garbage comes in heaps.
+    has_warned: bool,
 }
 
 impl Messages {
     pub(super) fn new(body: Body, cursor: Cursor, backend: Arc<str>) -> Self {
         let decoder = Decoder::new(MAX_MESSAGE_BYTES);
-        Self { body, decoder, queue: VecDeque::new(), cursor, backend }
+        let queue = VecDeque::new();
+        Self { body, decoder, queue, cursor, backend, has_warned: false }
     }
 
     /// The next message; `None` at the end of the stream.
@@ -100,9 +103,10 @@ impl Messages {
             Ok(first) => first,
             Err(error) => {
                 dropped("garbage");
-                let backend = &self.backend;
-                let said = excerpt(&data);
-                tracing::warn!(%backend, %error, %said, "an event is no message; dropped");
+                if !std::mem::replace(&mut self.has_warned, true) {
+                    let (backend, said) = (&self.backend, excerpt(&data));
+                    tracing::warn!(%backend, %error, said, "an event is no message; dropped");
+                }
                 None
             }
         }

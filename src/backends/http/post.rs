@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{Method, Response, StatusCode};
 use tokio::time::{self, Instant};
 
-use super::clock::Clock;
+use super::clock::{ABSOLUTE_CAP, Clock};
 use super::connection::Connection;
 use super::dropped;
 use super::excerpt::excerpt;
@@ -54,14 +54,15 @@ impl Connection {
         let started = Instant::now();
         let reports = wants_progress.then(|| self.running.enter(wire_id));
         let mut cancel = Cancel::new(self, wire_id);
-        let answer = match time::timeout(idle, self.put(client, wire_id, body)).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => {
-                cancel.disarm();
-                return Err(error);
-            }
-            Err(_) => return Err(Error::Timeout { backend: self.wire.name(), after: idle }),
-        };
+        let answer =
+            match time::timeout(idle.min(ABSOLUTE_CAP), self.put(client, wire_id, body)).await {
+                Ok(Ok(answer)) => answer,
+                Ok(Err(error)) => {
+                    cancel.disarm();
+                    return Err(error);
+                }
+                Err(_) => return Err(Error::Timeout { backend: self.wire.name(), after: idle }),
+            };
         let has_reports = reports.as_ref().is_some_and(|reports| !reports.is_empty());
         let (stream, queue) = match answer {
             Answer::Response(response) if !has_reports => {
@@ -128,7 +129,7 @@ impl Connection {
                 dropped("oversized");
                 return self.wire.bad_answer(error.to_string());
             }
-            self.wire.lost(error.to_string())
+            self.wire.lost(error.chain())
         })?;
         if status == StatusCode::ACCEPTED || body.is_empty() {
             let detail = format!("HTTP {} without a response", status.as_u16());

@@ -27,11 +27,12 @@ impl Session {
         generation: u64,
         common: &HeaderMap,
         version: ProtocolVersion,
-        id: Option<HeaderValue>,
+        mut id: Option<HeaderValue>,
         ended: CancellationToken,
     ) -> Self {
         let mut common = common.clone();
-        if let Some(id) = &id {
+        if let Some(id) = &mut id {
+            id.set_sensitive(true); // whoever knows it can act in the session
             common.insert(header::SESSION_ID, id.clone());
         }
         if version >= ProtocolVersion::V2025_06_18 {

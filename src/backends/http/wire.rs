@@ -3,14 +3,19 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, USER_AGENT};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING, USER_AGENT};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
 use http_body_util::Full;
 
 use crate::backends::{Config, Remote, Transport};
 use crate::call;
 use crate::mcp::header;
 use crate::outbound::{Body, Client, Destination, Error, Spec, Tls};
+
+/// Headers that say where a message ends: not for the configuration to set.
+const FRAMING: [HeaderName; 3] = [CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING];
+/// How much of a body that nobody reads is read, so that its connection can be used again.
+const UNREAD: usize = 64 << 10;
 
 /// The backend's endpoint.
 #[derive(Debug)]
@@ -56,7 +61,11 @@ impl Wire {
         let us = HeaderValue::from_static(concat!("portcullis/", env!("CARGO_PKG_VERSION")));
         common.insert(USER_AGENT, us);
         for (name, value) in &remote.headers {
-            common.insert(name, value.clone());
+            if FRAMING.contains(name) {
+                tracing::warn!(backend = %config.name, %name, "this header is ours to set; ignored");
+            } else {
+                common.insert(name, value.clone());
+            }
         }
         let destination = client.destination(spec).await?;
         let (config, client) = (Arc::clone(config), client.clone());
@@ -79,7 +88,7 @@ impl Wire {
 
     /// A failure to send, as the caller is told.
     pub(super) fn failed(&self, error: &Error) -> call::Error {
-        let (backend, detail) = (self.name(), error.to_string().into());
+        let (backend, detail) = (self.name(), error.chain().into());
         if error.may_have_been_processed() {
             call::Error::ConnectionLost { backend, detail }
         } else {
@@ -111,6 +120,13 @@ pub(super) fn media(headers: &HeaderMap) -> Media {
         Media::EventStream
     } else {
         Media::Other
+    }
+}
+
+/// Takes note that there is nothing to read in a response.
+pub(super) async fn pass_over(response: Response<Body>) {
+    if media(response.headers()) != Media::EventStream {
+        let _ = response.into_body().collect(UNREAD).await;
     }
 }
 

@@ -176,6 +176,14 @@ impl Connection {
         self.closed.clone()
     }
 
+    /// How the child ended, once it has.
+    pub fn end_reason(&self) -> Option<Arc<str>> {
+        match self.wire.ended()? {
+            Error::ConnectionLost { detail, .. } => Some(detail),
+            _ => None,
+        }
+    }
+
     /// The revision agreed upon.
     pub fn version(&self) -> ProtocolVersion {
         self.version

@@ -150,6 +150,11 @@ impl Wire {
         })
     }
 
+    /// What all calls end with, once the connection has ended.
+    pub(super) fn ended(&self) -> Option<Error> {
+        self.calls.lock().ended.clone()
+    }
+
     /// Ends all calls, those that are still to come too.
     pub(super) fn end(&self, error: &Error) {
         self.outbox.close();

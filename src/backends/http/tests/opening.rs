@@ -31,7 +31,12 @@ async fn requests_carry_the_configured_headers_and_nothing_replaces_ours() {
     let (server, log) = backend(nothing).await;
     let mut config = config(&server);
     let Transport::StreamableHttp(remote) = &mut config.transport else { unreachable!() };
-    for (name, value) in [("x-api-key", "k"), ("accept", "text/html"), ("user-agent", "mine")] {
+    for (name, value) in [
+        ("x-api-key", "k"),
+        ("accept", "text/html"),
+        ("user-agent", "mine"),
+        ("content-length", "1"),
+    ] {
         remote.headers.push((name.parse().unwrap(), value.parse().unwrap()));
     }
     let fixture = Fixture::open(config).await.unwrap();

@@ -60,6 +60,16 @@ async fn progress_logs_and_questions_travel_on_the_calls_stream() {
 }
 
 #[tokio::test]
+async fn a_call_that_takes_its_time_on_a_stream_is_a_stream() {
+    let (fixture, _log, mut calls, _server) = streaming().await;
+    let (reply, (call, stream)) =
+        tokio::join!(fixture.call(CALL), async { calls.recv().await.unwrap() });
+    let mut events = Stream::of(reply.unwrap());
+    stream.send(super::events([call.result_text(&json!(1))])).await.unwrap();
+    assert_eq!(events.response().await["result"], 1);
+}
+
+#[tokio::test]
 async fn a_question_that_nobody_answers_is_refused() {
     let (fixture, log, mut calls, _server) = streaming().await;
     let backend = async {
@@ -230,7 +240,7 @@ async fn a_stream_may_be_silent_no_longer_than_a_call() {
         Some(answer)
     })
     .await;
-    let config = Config { call_timeout: Duration::from_millis(100), ..config(&server) };
+    let config = Config { call_timeout: Duration::from_millis(500), ..config(&server) };
     let fixture = Fixture::open(config).await.unwrap();
     let mut stream = Stream::of(fixture.call(CALL).await.unwrap());
     stream.notification().await;

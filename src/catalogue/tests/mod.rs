@@ -1,19 +1,19 @@
+mod overlays;
+
+use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::list::PAGE_ITEMS;
 use super::*;
 use crate::backends::scripted::{Backend, config, context, http_config, item};
-use crate::backends::{Context, Handle, Isolation, Owner};
+use crate::backends::{Context, Handle, Isolation, Key, Owner};
 use crate::call::{Endpoint, SessionId};
 use crate::mcp::Capabilities;
 use crate::supervise::Registry;
-
-use std::sync::Arc;
-
-use serde_json::Value;
-use tokio_util::sync::CancellationToken;
 
 const ONE: SessionId = SessionId::from_bytes([1; 16]);
 const TWO: SessionId = SessionId::from_bytes([2; 16]);
@@ -178,11 +178,11 @@ async fn pages_lead_to_every_item_once_also_when_the_list_changes_meanwhile() {
     assert_eq!(seen.len(), names.len());
     assert!(seen.iter().zip(&names).all(|(seen, name)| *seen == format!("x_s_{name}")));
 
-    // The last item that the client saw, and one before it, are gone.
+    // The last item that the client saw is gone.
     let cursor = next_cursor(&list(None).await);
-    let last = PAGE_ITEMS - 1;
+    let gone = PAGE_ITEMS - 1;
     let fewer: Vec<_> =
-        names.iter().enumerate().filter(|(at, _)| *at != last).map(|(_, name)| *name).collect();
+        names.iter().enumerate().filter(|(at, _)| *at != gone).map(|(_, name)| *name).collect();
     backend.offer(Kind::Tool, &fewer);
     backend.connections()[0].notification("notifications/tools/list_changed");
     let mut changes = gate.catalogue.changes();
@@ -257,107 +257,6 @@ async fn a_crash_keeps_the_tools_for_the_grace_period_and_a_stop_does_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_can_do_more_sees_and_calls_more() {
-    let context = context();
-    let backend = Backend::with_tools(&["plain", "ask"]);
-    let none = Some(Capabilities::NONE);
-    backend.offer_to(none, Kind::Tool, &["plain", "only-without"]);
-    let handle = backend.handle(http_config("web", Isolation::Shared), &context);
-    let gate = Gate::over(vec![handle], &context);
-    let (able, unable) = (view(None, Capabilities::ALL), anybody());
-    assert_eq!(gate.tools(&able).await, ["x_web_plain", "x_web_ask"]);
-    assert_eq!(backend.connections().len(), 1, "the supervisor's list serves");
-    assert_eq!(gate.tools(&unable).await, ["x_web_plain", "x_web_only-without"]);
-    let own = Endpoint::Server("web".into());
-    assert_eq!(gate.names_at(&own, Kind::Tool, &unable).await, ["plain", "only-without"]);
-    assert_eq!(backend.connections().len(), 2, "opened once");
-    assert!(gate.tool("x_web_only-without", &unable).is_some());
-    assert!(gate.tool("x_web_only-without", &able).is_none());
-}
-
-#[tokio::test(start_paused = true)]
-async fn connections_that_offer_the_same_share_one_face() {
-    let context = context();
-    let backend = Backend::with_tools(&["a"]);
-    let handle = backend.handle(config("s", Isolation::Session), &context);
-    let gate = Gate::over(vec![handle], &context);
-    let views = [view(Some(ONE), Capabilities::NONE), view(Some(TWO), Capabilities::ROOTS)];
-    for view in &views {
-        assert_eq!(gate.tools(view).await, ["x_s_a"]);
-        let face = gate.catalogue.face(&AGGREGATE, view).unwrap();
-        assert!(Arc::ptr_eq(&face, &gate.catalogue.snapshot()));
-    }
-    assert_eq!(backend.connections().len(), 3);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_late_connection_is_waited_for_once_and_announced_to_its_session() {
-    let context = context();
-    let backend = Backend::with_tools(&["a"]);
-    backend.offer_to(Some(Capabilities::ROOTS), Kind::Tool, &["a", "mine"]);
-    let handle = backend.handle(config("s", Isolation::Session), &context);
-    let gate = Gate::over(vec![handle], &context);
-    gate.registry.ready().await;
-    settle().await;
-    let mut changes = gate.catalogue.changes();
-    backend.hold_opening();
-
-    let mine = view(Some(ONE), Capabilities::ROOTS);
-    let before = Instant::now();
-    assert_eq!(gate.tools(&mine).await, ["x_s_a"], "as others see it");
-    assert_eq!(gate.tools(&mine).await, ["x_s_a"]);
-    assert_eq!(before.elapsed(), Config::default().first_list_wait, "waited once");
-
-    backend.let_open(1);
-    let change = changes.recv().await.unwrap();
-    assert_eq!(change.audience, Audience::Session(ONE));
-    assert!(change.concerns(&AGGREGATE, &mine));
-    assert!(change.concerns(&Endpoint::Server("s".into()), &mine));
-    assert!(!change.concerns(&Endpoint::Server("other".into()), &mine));
-    assert!(!change.concerns(&AGGREGATE, &view(Some(TWO), Capabilities::ROOTS)));
-    assert_eq!(gate.tools(&mine).await, ["x_s_a", "x_s_mine"]);
-    assert!(gate.tool("x_s_mine", &mine).is_some());
-    assert!(gate.tool("x_s_mine", &view(Some(TWO), Capabilities::ROOTS)).is_none());
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_change_on_a_sessions_own_connection_reaches_that_session_only() {
-    let context = context();
-    let backend = Backend::with_tools(&["a"]);
-    let handle = backend.handle(config("s", Isolation::Session), &context);
-    let gate = Gate::over(vec![handle], &context);
-    let mine = view(Some(ONE), Capabilities::ROOTS);
-    gate.tools(&mine).await;
-    settle().await;
-    let mut changes = gate.catalogue.changes();
-
-    backend.offer_to(Some(Capabilities::ROOTS), Kind::Prompt, &["p"]);
-    backend.offer_to(Some(Capabilities::ROOTS), Kind::Tool, &["a"]);
-    backend.connections()[1].notification("notifications/prompts/list_changed");
-    let change = changes.recv().await.unwrap();
-    assert_eq!(change.audience, Audience::Session(ONE));
-    let due: Vec<_> = change.kinds.notifications().collect();
-    assert_eq!(due, ["notifications/prompts/list_changed"]);
-
-    // The session ends, and so does what it alone could see.
-    gate.registry.evict_session(ONE);
-    assert!(gate.catalogue.resolve_prompt(&AGGREGATE, "x_s_p", &mine).is_none());
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_failing_connection_costs_a_list_nothing() {
-    let context = context();
-    let backend = Backend::with_tools(&["a"]);
-    let handle = backend.handle(http_config("web", Isolation::Shared), &context);
-    let gate = Gate::over(vec![handle], &context);
-    gate.registry.ready().await;
-    backend.refuse(Some(crate::backends::OpenError::Status { status: 503 }));
-    let before = Instant::now();
-    assert_eq!(gate.tools(&anybody()).await, ["x_web_a"]);
-    assert_eq!(before.elapsed(), Duration::ZERO);
-}
-
-#[tokio::test(start_paused = true)]
 async fn an_unlisted_resource_is_taken_to_where_it_can_be_from() {
     let context = context();
     let (demo, files, bare) = (Backend::new(), Backend::new(), Backend::new());
@@ -401,6 +300,10 @@ async fn an_endpoint_of_its_own_says_what_the_backend_says_of_itself() {
     assert!(offer.initialized.starts_with(br#"{"protocolVersion""#));
     let error = gate.catalogue.server(&"down".into()).await.unwrap_err();
     assert_eq!(error.to_string(), "backend down is starting");
+    let missing = |name| gate.catalogue.missing(&AGGREGATE, Kind::Tool, name).to_string();
+    assert_eq!(missing("x_down_now"), "backend down is starting");
+    assert_eq!(missing("x_up_now"), "unknown tool: x_up_now");
+    assert_eq!(missing("x_none_now"), "unknown tool: x_none_now");
     let error = gate.catalogue.server(&"none".into()).await.unwrap_err();
     assert!(matches!(error, ServerError::Unknown(_)));
 }
