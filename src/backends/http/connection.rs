@@ -17,7 +17,7 @@ use super::progress::Running;
 use super::refusal::Refusal;
 use super::renew::Renewals;
 use super::session::Session;
-use super::wire::{Wire, pass_over};
+use super::wire::{Wire, origin, pass_over};
 use crate::backends::{Background, Config, INBOX_CAPACITY, OpenError, Opened, Unsolicited};
 use crate::mcp::{Capabilities, ProtocolVersion};
 use crate::outbound::{self, Client};
@@ -159,7 +159,7 @@ impl Connection {
 
 fn authority(config: &Config) -> String {
     match &config.transport {
-        crate::backends::Transport::StreamableHttp(remote) => remote.url.authority().to_owned(),
+        crate::backends::Transport::StreamableHttp(remote) => origin(remote).authority().to_owned(),
         _ => config.name.to_string(),
     }
 }
