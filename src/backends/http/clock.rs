@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
@@ -74,8 +74,8 @@ impl Clock {
         }
     }
 
-    /// Ready when the time is over.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Ready when the time is over, with how long it was.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Duration> {
         if let Some(asked) = &self.asked {
             asked.waker.register(cx.waker());
             if asked.open.load(Ordering::Acquire) == 0 {
@@ -85,12 +85,12 @@ impl Clock {
         }
         let deadline = self.deadline;
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(time::sleep_until(deadline)));
-        sleep.as_mut().poll(cx)
-    }
-
-    /// How long a call may be silent.
-    pub(super) fn idle(&self) -> Duration {
-        self.idle
+        ready!(sleep.as_mut().poll(cx));
+        Poll::Ready(match self.asked {
+            _ if self.deadline == self.cap => ABSOLUTE_CAP,
+            Some(_) => ASKING,
+            None => self.idle,
+        })
     }
 }
 
@@ -102,9 +102,13 @@ mod tests {
 
     const IDLE: Duration = Duration::from_mins(5);
 
+    async fn clock_said(clock: &mut Clock) -> Duration {
+        poll_fn(|cx| clock.poll(cx)).await
+    }
+
     async fn runs_out_after(clock: &mut Clock) -> Duration {
         let start = Instant::now();
-        poll_fn(|cx| clock.poll(cx)).await;
+        clock_said(clock).await;
         // Timers have a resolution of a millisecond.
         Duration::from_secs((start.elapsed() + Duration::from_millis(500)).as_secs())
     }
@@ -122,7 +126,7 @@ mod tests {
         let mut clock = Clock::new(Instant::now(), IDLE);
         let question = clock.ask();
         clock.touch();
-        assert!(time::timeout(IDLE + IDLE / 2, poll_fn(|cx| clock.poll(cx))).await.is_err());
+        assert!(time::timeout(IDLE + IDLE / 2, clock_said(&mut clock)).await.is_err());
         drop(question);
         assert_eq!(runs_out_after(&mut clock).await, IDLE);
 
@@ -135,6 +139,6 @@ mod tests {
         let mut clock = Clock::new(Instant::now(), IDLE);
         time::advance(ABSOLUTE_CAP.saturating_sub(IDLE / 2)).await;
         clock.touch();
-        assert_eq!(runs_out_after(&mut clock).await, IDLE / 2);
+        assert_eq!(clock_said(&mut clock).await, ABSOLUTE_CAP);
     }
 }

@@ -8,22 +8,27 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::Method;
 use parking_lot::Mutex;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time;
 use tokio_util::sync::CancellationToken;
 
+use super::dropped;
 use super::handshake::{Handshake, INITIALIZE_ID};
 use super::progress::Running;
 use super::refusal::Refusal;
 use super::renew::Renewals;
 use super::session::Session;
-use super::wire::{Wire, pass_over};
+use super::wire::{Wire, origin, pass_over};
 use crate::backends::{Background, Config, INBOX_CAPACITY, OpenError, Opened, Unsolicited};
 use crate::mcp::{Capabilities, ProtocolVersion};
 use crate::outbound::{self, Client};
 
 /// How long a backend has to take note of the end of a session.
 const GOODBYE: Duration = Duration::from_secs(3);
+
+/// How many messages may be on their way in the background; more are dropped. A backend that asks
+/// faster than it takes answers shall not fill our memory.
+const POSTS: usize = 1024;
 
 /// A session with a backend over Streamable HTTP.
 ///
@@ -40,13 +45,19 @@ pub struct Connection {
     pub(super) inbox: Mutex<Option<mpsc::Sender<Unsolicited>>>,
     pub(super) closed: CancellationToken,
     ids: AtomicU64,
+    /// What is being sent in the background.
+    posts: Arc<Semaphore>,
 }
 
 impl Connection {
     /// Connects and initialises; the GET stream is opened in the background.
     ///
-    /// `client` is kept for what happens in the background. A first start is no different from
-    /// later ones: a server that is reached over HTTP has been started by somebody else.
+    /// `client` is kept for what happens in the background: give the background runtime's own. A
+    /// first start is no different from later ones: a server that is reached over HTTP has been
+    /// started by somebody else.
+    ///
+    /// The connection has to be [closed](Self::close) in the end: the task that listens to the GET
+    /// stream holds it.
     ///
     /// # Errors
     /// When the server cannot be reached, or does not answer as an MCP server of a known revision.
@@ -78,6 +89,7 @@ impl Connection {
             inbox: Mutex::new(Some(sender)),
             closed,
             ids: AtomicU64::new(INITIALIZE_ID + 1),
+            posts: Arc::new(Semaphore::new(POSTS)),
         });
         for message in early {
             connection.take_unsolicited(message);
@@ -112,9 +124,13 @@ impl Connection {
 
     /// Sends a message in the background.
     pub(super) fn post_later(self: &Arc<Self>, message: Bytes) {
+        let Ok(turn) = Arc::clone(&self.posts).try_acquire_owned() else {
+            return dropped("queue_full");
+        };
         let connection = Arc::clone(self);
         self.background.spawn(async move {
             connection.notify(&connection.wire.client, message).await;
+            drop(turn);
         });
     }
 
@@ -125,7 +141,11 @@ impl Connection {
         }
         self.closed.cancel();
         self.inbox.lock().take();
-        let session = self.session.load_full();
+        self.end(&self.session.load_full()).await;
+    }
+
+    /// Tells the backend that a session is over, as well as it goes.
+    pub(super) async fn end(&self, session: &Session) {
         if session.id.is_none() {
             return;
         }
@@ -159,7 +179,7 @@ impl Connection {
 
 fn authority(config: &Config) -> String {
     match &config.transport {
-        crate::backends::Transport::StreamableHttp(remote) => remote.url.authority().to_owned(),
+        crate::backends::Transport::StreamableHttp(remote) => origin(remote).authority().to_owned(),
         _ => config.name.to_string(),
     }
 }

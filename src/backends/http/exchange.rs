@@ -74,9 +74,9 @@ impl Exchange {
                     return Poll::Ready(Err(error));
                 }
                 Poll::Pending => {
-                    ready!(self.clock.poll(cx));
-                    let (backend, after) = (self.connection().wire.name(), self.clock.idle());
+                    let after = ready!(self.clock.poll(cx));
                     self.source = Source::Ended;
+                    let backend = self.connection().wire.name();
                     return Poll::Ready(Err(Error::Timeout { backend, after }));
                 }
             };
@@ -115,7 +115,7 @@ impl Exchange {
                 Source::Stream(messages) => match ready!(messages.poll_next(cx)) {
                     Ok(Some(message)) => return Poll::Ready(Ok(message)),
                     Ok(None) => self.resume("its event stream ended without a response")?,
-                    Err(Broken::Lost(error)) => self.resume(&error.to_string())?,
+                    Err(Broken::Lost(how)) => self.resume(&how)?,
                     Err(Broken::TooLarge) => {
                         let detail = format!("an event of more than {MAX_MESSAGE_BYTES} bytes");
                         self.source = Source::Ended;

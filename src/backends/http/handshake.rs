@@ -167,7 +167,7 @@ fn refused(refusal: &Refusal) -> OpenError {
 
 fn broken(broken: Broken) -> OpenError {
     OpenError::BadAnswer(match broken {
-        Broken::Lost(error) => format!("the connection ended: {error}"),
+        Broken::Lost(how) => how,
         Broken::TooLarge => format!("a message of more than {MAX_MESSAGE_BYTES} bytes"),
     })
 }

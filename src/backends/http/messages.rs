@@ -14,7 +14,7 @@ use super::excerpt::excerpt;
 use crate::backends::MAX_MESSAGE_BYTES;
 use crate::mcp::sse::{Decoder, Event};
 use crate::mcp::{Invalid, Message};
-use crate::outbound::Body;
+use crate::outbound::{Body, BodyError};
 
 /// Where a stream can be taken up again, and when.
 #[derive(Clone, Debug, Default)]
@@ -28,8 +28,8 @@ pub(super) struct Cursor {
 /// Why a stream cannot be read on.
 #[derive(Debug)]
 pub(super) enum Broken {
-    /// The connection ended within it.
-    Lost(hyper::Error),
+    /// The connection ended within it; how.
+    Lost(String),
     /// An event is larger than a message may be.
     TooLarge,
 }
@@ -77,7 +77,10 @@ impl Messages {
             }
             match ready!(self.body.poll_data(cx)) {
                 Some(Ok(bytes)) => self.decoder.push(&bytes),
-                Some(Err(error)) => return Poll::Ready(Err(Broken::Lost(error))),
+                Some(Err(error)) => {
+                    let how = BodyError::from(error).chain();
+                    return Poll::Ready(Err(Broken::Lost(how)));
+                }
                 None => return Poll::Ready(Ok(None)),
             }
         }

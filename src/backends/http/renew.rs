@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::connection::Connection;
+use super::session::Session;
 use crate::backends::Unsolicited;
 use crate::call;
 
@@ -69,6 +70,13 @@ impl Connection {
         renewed.await.unwrap_or_else(|_| Err(self.wire.lost("its session was lost")))
     }
 
+    /// Ends a session that should be forgotten already: who took a refusal for a loss of session
+    /// must not leave one behind each time.
+    fn end_later(self: &Arc<Self>, session: Arc<Session>) {
+        let connection = Arc::clone(self);
+        self.background.spawn(async move { connection.end(&session).await });
+    }
+
     async fn replace_session(self: &Arc<Self>, lost: u64) -> Result<(), call::Error> {
         let backend = &self.wire.config.name;
         let ended = self.closed.child_token();
@@ -84,6 +92,7 @@ impl Connection {
         let session = Arc::new(handshake.session);
         let previous = self.session.swap(Arc::clone(&session));
         previous.ended.cancel();
+        self.end_later(previous);
         for message in handshake.early {
             self.take_unsolicited(message);
         }

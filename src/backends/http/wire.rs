@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING, USER_AGENT};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
 use http_body_util::Full;
 
@@ -56,7 +56,7 @@ impl Wire {
             Some(query) => format!("{}?{query}", remote.url.path()),
             None => remote.url.path().to_owned(),
         };
-        let path = path.parse().map_err(|_| Error::Url { url: remote.url.to_string() })?;
+        let path = path.parse().map_err(|_| Error::Url { url: spec.url.to_string() })?;
         let mut common = HeaderMap::new();
         let us = HeaderValue::from_static(concat!("portcullis/", env!("CARGO_PKG_VERSION")));
         common.insert(USER_AGENT, us);
@@ -68,6 +68,8 @@ impl Wire {
             }
         }
         let destination = client.destination(spec).await?;
+        // The client would add it to each request, at the price of a larger map.
+        common.entry(HOST).or_insert_with(|| destination.host_header().clone());
         let (config, client) = (Arc::clone(config), client.clone());
         Ok(Self { config, destination, path, common, client })
     }
@@ -130,9 +132,13 @@ pub(super) async fn pass_over(response: Response<Body>) {
     }
 }
 
-/// The URL without what does not matter to a connection: backends on one host share theirs.
-fn origin(remote: &Remote) -> url::Url {
+/// The URL without what does not matter to a connection (backends on one host share theirs), nor
+/// belongs into an error message.
+pub(super) fn origin(remote: &Remote) -> url::Url {
     let mut url = remote.url.clone();
+    // Fails for URLs without a host, which have no credentials either.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
     url.set_path("");
     url.set_query(None);
     url.set_fragment(None);

@@ -30,6 +30,8 @@ async fn a_forgotten_session_is_made_again_and_the_call_goes_through() {
         assert_eq!(log.initializations(), 2);
         let in_second = |seen: &Seen| seen.session() == Some("s2");
         log.wait_for(|seen| seen.is("notifications/initialized") && in_second(seen)).await;
+        let old = log.wait_for(|seen| seen.method == Method::DELETE).await;
+        assert_eq!(old.session(), Some("s1"));
         assert_eq!(log.count(is_call), 2);
         fixture.call(CALL).await.unwrap();
         assert_eq!(log.initializations(), 2);

@@ -249,3 +249,39 @@ async fn a_stream_may_be_silent_no_longer_than_a_call() {
     drop(stream);
     log.wait_for(|seen| seen.is("notifications/cancelled")).await;
 }
+
+#[tokio::test]
+async fn a_slow_reader_holds_its_backend_back_and_nobody_else() {
+    let (fixture, _log, mut calls, _server) = streaming().await;
+    let (reply, (call, stream)) = tokio::join!(fixture.call(CALL), async {
+        let (call, stream) = calls.recv().await.unwrap();
+        say(&stream, &notification("notifications/message", &json!({}))).await;
+        (call, stream)
+    });
+    let mut slow = Stream::of(reply.unwrap());
+    let params = json!({ "level": "info", "data": "x".repeat(256 << 10) });
+    let log = super::events([notification("notifications/message", &params).to_string()]);
+    let mut sent = 0;
+    // Nobody reads: at some point the buffers on the way are full.
+    while time::timeout(Duration::from_millis(300), stream.send(log.clone())).await.is_ok() {
+        sent += 1;
+    }
+    assert!(sent < 200, "50 MB would be more than the system buffers");
+
+    let (reply, ()) = tokio::join!(fixture.call(CALL), async {
+        let (call, stream) = calls.recv().await.unwrap();
+        stream.send(super::events([call.result_text(&json!("quick"))])).await.unwrap();
+    });
+    assert_eq!(message(reply.unwrap())["result"], "quick");
+
+    let finish = async {
+        stream.send(super::events([call.result_text(&json!("slow"))])).await.unwrap();
+    };
+    let read = async {
+        for _ in 0..=sent {
+            assert_eq!(slow.notification().await["method"], "notifications/message");
+        }
+        assert_eq!(slow.response().await["result"], "slow");
+    };
+    tokio::join!(finish, read);
+}
