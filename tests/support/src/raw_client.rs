@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::wire::{Request, Response};
+use crate::within;
 
 const ACCEPT: &str = "application/json, text/event-stream";
 
@@ -145,12 +146,16 @@ impl Exchange {
             .header("content-type")
             .is_some_and(|kind| kind.starts_with("text/event-stream"))
         {
-            loop {
-                let event = self.response.event().await?;
-                if let Some(message) = event.message() {
-                    return Some(message.to_owned());
+            let message = async {
+                loop {
+                    let event = self.response.event().await?;
+                    if let Some(message) = event.message() {
+                        return Some(message.to_owned());
+                    }
                 }
-            }
+            };
+            // Comments keep a stream alive, and would keep the test waiting.
+            return within("a message on the stream", message).await;
         }
         if std::mem::replace(&mut self.json_read, true) {
             return None;
