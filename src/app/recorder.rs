@@ -1,7 +1,6 @@
 //! Where the records of calls go: metrics always, a line if it is wanted.
 
 use std::fmt::Display;
-use std::sync::Arc;
 
 use crate::layers::call::record::{Record, Recorder};
 use crate::observe::call_log::{self, CallLog};
@@ -18,9 +17,13 @@ impl Recorder for CallRecorder {
     fn record(&self, record: &Record) {
         let duration = record.started.elapsed();
         let (name, backend) = (record.notes.name.get(), record.notes.backend.get());
-        let none = Arc::default();
-        let (tool, of) = (name.unwrap_or(&none), backend.unwrap_or(&none));
-        metrics::call_ended(record.method, tool, of, record.outcome, duration);
+        metrics::call_ended(
+            record.method.as_str(),
+            name.cloned().unwrap_or_default(),
+            backend.cloned().unwrap_or_default(),
+            record.outcome,
+            duration,
+        );
         let Some(log) = &self.log else { return };
         log.write(&call_log::Record {
             method: record.method.as_str(),
