@@ -109,7 +109,11 @@ impl Handle {
             let name = self.name();
             Error::InvalidParams(format!("backend {name} can be used in a session only").into())
         })?;
-        let mut reply = self.connection(key).await?.connection.call(http, request, target).await?;
+        let pooled = self.connection(key).await?;
+        if let Some(level) = client.log_level {
+            pooled.want_level(http, level).await;
+        }
+        let mut reply = pooled.connection.call(http, request, target).await?;
         reply.hold(permit);
         Ok(reply)
     }

@@ -12,6 +12,7 @@ pub mod http;
 mod inbox;
 mod interned;
 mod key;
+mod level;
 mod listing;
 mod offer;
 mod open;

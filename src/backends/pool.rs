@@ -15,6 +15,7 @@ use tracing::debug;
 use super::connection::{Dialed, Dialer};
 use super::interned::Interned;
 use super::key::{Key, Owner};
+use super::level::Told;
 use super::{Config, Connection, Context, Listing, Offer, OpenError, inbox, listing};
 use crate::call::SessionId;
 
@@ -54,6 +55,7 @@ pub struct Pooled {
     changed: Notify,
     list_changes: broadcast::Sender<ListChanged>,
     offers: Arc<Interned>,
+    pub(super) told: Told,
 }
 
 /// What a connection offers has become known, or has changed.
@@ -277,6 +279,7 @@ impl Pool {
             initialized,
             listing: watch::Sender::default(),
             changed: Notify::new(),
+            told: Told::default(),
             list_changes: self.list_changes.clone(),
             offers: self.offers.clone(),
         });
@@ -306,6 +309,13 @@ impl Pool {
         if let Some(pooled) = self.get(supervisor).filter(|_| key != supervisor) {
             pooled.list_again();
         }
+    }
+
+    /// The open connections that belong to a session.
+    pub fn of_session(&self, session: SessionId) -> Vec<Arc<Pooled>> {
+        let is_its = |key: &Key| key.owner == Owner::Session(session);
+        let keys: Vec<_> = self.slots.lock().keys().copied().filter(is_its).collect();
+        keys.into_iter().filter_map(|key| self.get(key)).collect()
     }
 
     /// Closes the connections that belong to a session.

@@ -78,12 +78,21 @@ pub enum Error {
         /// How long nothing came.
         after: Duration,
     },
+    /// The backend keeps a connection for each session, and this one's is in another replica.
+    #[error("this session lives in another replica, which alone can reach backend {backend}")]
+    NotHome {
+        /// Its name.
+        backend: Arc<str>,
+    },
     /// Refused by policy.
     #[error("{0}")]
     Denied(Arc<str>),
     /// The client gave the call up.
     #[error("the call was cancelled")]
     Cancelled,
+    /// The gateway stops, and the call took longer than the time to drain.
+    #[error("the gateway is shutting down; the call was cut off and may have been processed")]
+    Stopping,
 }
 
 fn reason(detail: Option<&Arc<str>>) -> String {
@@ -103,7 +112,9 @@ impl Error {
             | Self::UnknownResource(_)
             | Self::UnknownMethod(_)
             | Self::InvalidParams(_)
+            | Self::Stopping
             | Self::Unavailable { .. }
+            | Self::NotHome { .. }
             | Self::Connect { .. }
             | Self::ConnectionLost { .. }
             | Self::BadAnswer { .. } => Outcome::Error,

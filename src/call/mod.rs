@@ -5,6 +5,7 @@
 
 mod error;
 mod event;
+mod notes;
 mod outcome;
 mod principal;
 mod reply;
@@ -13,8 +14,12 @@ mod session;
 
 pub use error::Error;
 pub use event::{Answer, Event, Responder, Response};
+pub use notes::Notes;
 pub use outcome::Outcome;
 pub use principal::Principal;
 pub use reply::{Body, Events, Reply};
 pub use request::{Call, Client, Endpoint, Request, Via};
 pub use session::SessionId;
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::{Principal, SessionId};
+use super::{Notes, Principal, SessionId};
 use crate::mcp::params::InvalidParams;
 use crate::mcp::{Capabilities, LogLevel, Message, Method, Params, ProtocolVersion, RequestId};
 
@@ -27,6 +27,8 @@ pub struct Call {
     pub via: Via,
     /// When the work has to be over, whatever happens.
     pub deadline: Option<Instant>,
+    /// What layers further in find out, for the record.
+    pub notes: Arc<Notes>,
 }
 
 /// What matters about the client behind a call.

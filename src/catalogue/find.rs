@@ -14,6 +14,14 @@ impl Catalogue {
         self.find(endpoint, view, |face| face.get(Kind::Tool, name).cloned())
     }
 
+    /// The one backend behind an endpoint; none behind the one in front of all.
+    pub fn backend(&self, endpoint: &Endpoint) -> Option<Arc<Handle>> {
+        match endpoint {
+            Endpoint::Aggregate => None,
+            Endpoint::Server(name) => Some(self.member(name)?.1.handle.clone()),
+        }
+    }
+
     /// The prompt that a client at that endpoint means.
     pub fn resolve_prompt(
         &self,

@@ -15,6 +15,7 @@ mod list;
 mod member;
 mod missing;
 mod naming;
+mod route;
 mod snapshot;
 mod template;
 #[cfg(test)]
@@ -30,5 +31,6 @@ pub use face::Face;
 pub use list::InvalidCursor;
 pub use member::Member;
 pub use naming::{MAX_NAME_CHARS, Naming};
+pub use route::Route;
 pub use snapshot::{Catalogue, ListError, ServerError};
 pub use view::{View, Visibility};

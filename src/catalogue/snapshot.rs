@@ -191,7 +191,7 @@ impl Catalogue {
         all.iter().enumerate().chain(one)
     }
 
-    fn member(&self, name: &str) -> Option<(usize, &Member)> {
+    pub(super) fn member(&self, name: &str) -> Option<(usize, &Member)> {
         let by_name = |member: &Member| (**member.handle.name()).cmp(name);
         let at = self.members.binary_search_by(by_name).ok()?;
         Some((at, &self.members[at]))

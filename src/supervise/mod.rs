@@ -1,5 +1,6 @@
 //! The life of backends: one task for each starts it, watches it and says how it is.
 
+mod clients;
 mod registry;
 mod supervisor;
 #[cfg(test)]

@@ -1,0 +1,107 @@
+//! The two stacks. The only place that orders layers.
+
+use std::sync::Arc;
+
+use tower::ServiceBuilder;
+
+use crate::catalogue::Catalogue;
+use crate::layers::call::dispatch::{self, Dispatch};
+use crate::layers::call::policy::PolicyLayer;
+use crate::layers::call::record::RecordLayer;
+use crate::layers::call::resolve::ResolveLayer;
+use crate::layers::http::authenticate::AuthenticateLayer;
+use crate::layers::http::body_limit::{BodyLimitLayer, Limits};
+use crate::layers::http::cors;
+use crate::layers::http::headers::HeadersLayer;
+use crate::layers::http::host::HostLayer;
+use crate::layers::http::limit::LimitLayer;
+use crate::layers::http::metrics::MetricsLayer;
+use crate::layers::http::origin::{OriginLayer, Origins};
+use crate::layers::http::request_id::RequestIdLayer;
+use crate::layers::http::respond::RespondLayer;
+use super::recorder::CallRecorder;
+use crate::outbound;
+use crate::policy::Gate;
+use crate::routes::mcp::{Ending, Mcp, Shared, Stack};
+use crate::routes::{self, Groups, Open, Path};
+use crate::server::{HttpService, Worker};
+use crate::sessions::Keeper;
+
+/// What all workers' stacks are made of.
+#[derive(Clone)]
+pub(super) struct Parts {
+    pub(super) shared: Arc<Shared>,
+    pub(super) catalogue: Arc<Catalogue>,
+    pub(super) gate: Arc<Gate>,
+    pub(super) recorder: CallRecorder,
+    pub(super) trust: Arc<outbound::Trust>,
+    pub(super) ending: Ending,
+    pub(super) open: Open,
+    pub(super) edge: Edge,
+}
+
+/// The layers that all workers share.
+#[derive(Clone)]
+pub(super) struct Edge {
+    pub(super) request_id: RequestIdLayer,
+    pub(super) limit: LimitLayer,
+    pub(super) host: HostLayer,
+    pub(super) origins: Origins,
+    pub(super) body: Limits,
+}
+
+impl Parts {
+    /// One worker's stack.
+    pub(super) fn build(&self, worker: &Worker) -> impl HttpService + use<> {
+        let ending = Ending {
+            draining: self.ending.draining.child_token(),
+            stopping: self.ending.stopping.child_token(),
+        };
+        let keeper = Keeper::new(worker.tasks().clone(), ending.draining.clone());
+        let client = outbound::Client::new(Arc::clone(&self.trust), worker.tasks().clone());
+        let mcp = Mcp::new(Arc::clone(&self.shared), self.call_stack(client), keeper, ending);
+        self.edge_stack(mcp)
+    }
+
+    /// `Call -> Reply`, outermost first.
+    fn call_stack(&self, client: outbound::Client) -> impl Stack + use<> {
+        let dispatch = Dispatch {
+            catalogue: Arc::clone(&self.catalogue),
+            sessions: Arc::clone(&self.shared.sessions),
+            client,
+        };
+        ServiceBuilder::new()
+            // Sees every call, also those that name nothing or are denied.
+            .layer(RecordLayer::new(self.recorder.clone()))
+            // Before anything is decided: what follows sees the real tool.
+            .layer(ResolveLayer::new(Arc::clone(&self.catalogue)))
+            .layer(PolicyLayer::new(Arc::clone(&self.gate)))
+            .service(dispatch::service(dispatch))
+    }
+
+    /// `http::Request -> http::Response`, outermost first.
+    fn edge_stack<S: Stack>(&self, mcp: Mcp<S>) -> impl HttpService + use<S> {
+        let edge = self.edge.clone();
+        let guarded = ServiceBuilder::new()
+            // Sheds before any work is done, or waiting requests pile up.
+            .layer(edge.limit)
+            .layer(HeadersLayer)
+            // A page of a stranger's site must not get as far as being authenticated.
+            .layer(HostLayer::clone(&edge.host))
+            .layer(OriginLayer::new(edge.origins.clone()))
+            .layer(AuthenticateLayer::none())
+            // Nobody unknown makes us read a body.
+            .layer(BodyLimitLayer::new(edge.body))
+            .service(mcp);
+        ServiceBuilder::new()
+            // Everything below can name the request.
+            .layer(edge.request_id)
+            // Sees every response, refusals too.
+            .layer(MetricsLayer::new(Path::group))
+            // Outside of `respond`, or a browser could not read a refusal.
+            .layer(cors::layer(edge.origins))
+            .layer(RespondLayer::new(routes::respond))
+            .service(Groups { open: self.open.clone(), mcp: guarded })
+    }
+}
+

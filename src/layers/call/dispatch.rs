@@ -1,0 +1,108 @@
+//! The end of the call stack: the catalogue answers lists, backends answer the rest.
+
+use std::sync::Arc;
+
+use tower::{Service, service_fn};
+
+use super::Routed;
+use crate::backends::relay::Target;
+use crate::backends::{Handle, Isolation, Key};
+use crate::call::{Call, Error, Reply, Response, SessionId};
+use crate::catalogue::{Catalogue, Entry, Route, View};
+use crate::mcp::{Method, response};
+use crate::outbound;
+use crate::sessions::Sessions;
+
+/// What dispatching needs; one per worker, for the HTTP connections are a worker's own.
+pub struct Dispatch {
+    /// Answers lists.
+    pub catalogue: Arc<Catalogue>,
+    /// Knows who subscribed to what.
+    pub sessions: Arc<Sessions>,
+    /// The worker's connections.
+    pub client: outbound::Client,
+}
+
+/// The innermost service of a worker's call stack.
+pub fn service(
+    dispatch: Dispatch,
+) -> impl Service<
+    Routed,
+    Response = Reply,
+    Error = Error,
+    Future = impl Future<Output = Result<Reply, Error>> + Send + 'static,
+> + Clone
++ Send
++ Sync
++ 'static {
+    let dispatch = Arc::new(dispatch);
+    service_fn(move |routed| Arc::clone(&dispatch).dispatch(routed))
+}
+
+impl Dispatch {
+    async fn dispatch(self: Arc<Self>, Routed { call, route }: Routed) -> Result<Reply, Error> {
+        match route {
+            Route::List(kind) => {
+                let cursor = call.request.params().cursor.as_ref().map(|text| &*text.value);
+                let view = View::of(&call.client);
+                let result = self.catalogue.list(&call.endpoint, kind, cursor, &view).await;
+                let result = result.map_err(|error| Error::InvalidParams(error.to_string().into()))?;
+                Ok(answer(&call, &result))
+            }
+            Route::Backend(backend) => self.relay(&call, &backend, &Target::default()).await,
+            Route::Entry(entry) => self.entry(&call, &entry).await,
+        }
+    }
+
+    async fn entry(&self, call: &Call, entry: &Entry) -> Result<Reply, Error> {
+        let backend = &entry.backend;
+        match call.request.method() {
+            Method::Subscribe => self.subscribe(call, backend).await,
+            Method::Unsubscribe => self.unsubscribe(call, backend).await,
+            _ => self.relay(call, backend, &entry.target()).await,
+        }
+    }
+
+    async fn relay(&self, call: &Call, backend: &Handle, target: &Target) -> Result<Reply, Error> {
+        if backend.config().isolation == Isolation::Session && call.client.session.is_none() {
+            return Err(Error::NotHome { backend: Arc::clone(backend.name()) });
+        }
+        backend.call(&self.client, &call.request, target, &call.client).await
+    }
+
+    /// Subscribes on a connection that others may share; only then is there something to count.
+    async fn subscribe(&self, call: &Call, backend: &Handle) -> Result<Reply, Error> {
+        if let Some((key, session)) = shared(call, backend)? {
+            let subscriptions = self.sessions.subscriptions();
+            if !subscriptions.add(backend.name(), key, uri(call), session) {
+                return Err(Error::InvalidParams("this session has too many subscriptions".into()));
+            }
+        }
+        self.relay(call, backend, &Target::default()).await
+    }
+
+    async fn unsubscribe(&self, call: &Call, backend: &Handle) -> Result<Reply, Error> {
+        if let Some((key, session)) = shared(call, backend)?
+            && !self.sessions.subscriptions().remove(backend.name(), key, uri(call), session)
+        {
+            return Ok(answer(call, b"{}")); // others still want to hear of it
+        }
+        self.relay(call, backend, &Target::default()).await
+    }
+}
+
+/// The shared connection that a client uses and its session; `None` if the connection is its own.
+fn shared(call: &Call, backend: &Handle) -> Result<Option<(Key, SessionId)>, Error> {
+    let not_home = || Error::NotHome { backend: Arc::clone(backend.name()) };
+    let session = call.client.session.ok_or_else(not_home)?;
+    let key = backend.client_key(&call.client).ok_or_else(not_home)?;
+    Ok((backend.config().isolation == Isolation::Shared).then_some((key, session)))
+}
+
+fn uri(call: &Call) -> &str {
+    call.request.params().uri.as_ref().map_or("", |uri| &uri.value)
+}
+
+fn answer(call: &Call, result: &[u8]) -> Reply {
+    Reply::message(Response::ok(response::result(call.request.id(), result)))
+}

@@ -1,0 +1,224 @@
+//! The `Host` check: a web page must not reach a local gateway under a name of its own
+//! (DNS rebinding; MCP 2025-11-25, Streamable HTTP, "Security Warning").
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::header::HOST;
+use http::{HeaderMap, Request, Uri};
+use tower::{Layer, Service};
+
+use super::refuse::ResponseFuture;
+
+/// The request is meant for a host that is not us.
+#[derive(Debug, thiserror::Error)]
+#[error("host {0:?} is not allowed; list it in http.allowedHosts")]
+pub struct HostDenied(Box<str>);
+
+/// Which hosts requests may name.
+#[derive(Debug)]
+struct Hosts {
+    loopback: bool,
+    allowed: Vec<String>,
+}
+
+impl Hosts {
+    /// On a loopback listener loopback names pass and those listed; elsewhere all pass unless some
+    /// are listed: who reaches a public listener needs no rebinding.
+    fn allows(&self, authority: &str) -> bool {
+        if self.loopback && is_loopback_authority(authority) {
+            return true;
+        }
+        if !self.loopback && self.allowed.is_empty() {
+            return true;
+        }
+        let host = split_port(authority).map_or(authority, |(host, _)| host);
+        self.allowed
+            .iter()
+            .any(|entry| entry.eq_ignore_ascii_case(authority) || entry.eq_ignore_ascii_case(host))
+    }
+
+    /// Every place where a request can name its host must name an allowed one.
+    fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), HostDenied> {
+        let mut named = headers.get_all(HOST).iter();
+        let (header, second) = (named.next(), named.next());
+        if second.is_some() {
+            return Err(HostDenied("named twice".into()));
+        }
+        let header = match header.map(|value| value.to_str()) {
+            Some(Ok(text)) => Some(text),
+            Some(Err(_)) => return Err(HostDenied("not ASCII".into())),
+            None => None,
+        };
+        let authority = uri.authority().map(http::uri::Authority::as_str);
+        if header.is_none() && authority.is_none() && (self.loopback || !self.allowed.is_empty()) {
+            return Err(HostDenied("".into()));
+        }
+        match [authority, header].into_iter().flatten().find(|name| !self.allows(name)) {
+            Some(name) => Err(HostDenied(name.chars().take(100).collect())),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Whether `host[:port]` is a name or an address of this machine alone.
+pub(super) fn is_loopback_authority(authority: &str) -> bool {
+    let Some((host, _)) = split_port(authority) else { return false };
+    if host.eq_ignore_ascii_case("localhost") {
+        return true;
+    }
+    let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
+    bare.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
+}
+
+/// The host with its brackets, and the port; `None` if the port is no port.
+fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
+    let end_of_host = authority.rfind(']').map_or(0, |bracket| bracket + 1);
+    match authority[end_of_host..].rfind(':') {
+        None => Some((authority, None)),
+        Some(colon) => {
+            let (host, port) = authority.split_at(end_of_host + colon);
+            let digits = &port[1..];
+            let port = digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok())?;
+            Some((host, Some(port?)))
+        }
+    }
+}
+
+/// Refuses requests for other hosts.
+#[derive(Clone, Debug)]
+pub struct HostLayer(Arc<Hosts>);
+
+impl HostLayer {
+    /// `loopback` tells whether only this machine can connect; entries of `allowed` are
+    /// `name` (any port) or `name:port`, compared without regard to case.
+    pub fn new(loopback: bool, allowed: Vec<String>) -> Self {
+        Self(Arc::new(Hosts { loopback, allowed }))
+    }
+}
+
+impl<S> Layer<S> for HostLayer {
+    type Service = Host<S>;
+
+    fn layer(&self, inner: S) -> Host<S> {
+        Host { inner, hosts: self.0.clone() }
+    }
+}
+
+/// See [`HostLayer`].
+#[derive(Clone, Debug)]
+pub struct Host<S> {
+    inner: S,
+    hosts: Arc<Hosts>,
+}
+
+impl<S, B> Service<Request<B>> for Host<S>
+where
+    S: Service<Request<B>>,
+    S::Error: From<HostDenied>,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future, HostDenied>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, req: Request<B>) -> Self::Future {
+        match self.hosts.check(req.uri(), req.headers()) {
+            Ok(()) => ResponseFuture::passed(self.inner.call(req)),
+            Err(denied) => ResponseFuture::refused(denied),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tower::ServiceExt;
+
+    use super::*;
+    use http::request::Parts;
+
+    fn hosts(loopback: bool, allowed: &[&str]) -> Hosts {
+        Hosts { loopback, allowed: allowed.iter().map(ToString::to_string).collect() }
+    }
+
+    #[test]
+    fn loopback_authorities_are_names_and_addresses_of_this_machine() {
+        for (authority, loopback) in [
+            ("localhost", true),
+            ("LocalHost:8090", true),
+            ("127.0.0.1:1", true),
+            ("127.9.9.9", true),
+            ("[::1]:8090", true),
+            ("[::1]", true),
+            ("[::ffff:127.0.0.1]:80", true),
+            ("localhost.evil.example", false),
+            ("evil.example:8090", false),
+            ("127.0.0.1.evil.example", false),
+            ("localhost:", false),
+            ("localhost:80a", false),
+            ("localhost:+80", false),
+            ("localhost:99999", false),
+            ("user@localhost", false),
+            ("[::2]", false),
+            ("10.0.0.1", false),
+            ("", false),
+        ] {
+            assert_eq!(is_loopback_authority(authority), loopback, "{authority:?}");
+        }
+    }
+
+    #[test]
+    fn hosts_pass_by_listener_and_list() {
+        for (name, hosts, authority, passes) in [
+            ("loopback name", hosts(true, &[]), "localhost:8090", true),
+            ("rebound name", hosts(true, &[]), "evil.example:8090", false),
+            ("listed beside loopback", hosts(true, &["gate.example"]), "Gate.example:8090", true),
+            ("public, nothing listed", hosts(false, &[]), "anything.example", true),
+            ("public, listed", hosts(false, &["gate.example"]), "gate.example", true),
+            ("public, not listed", hosts(false, &["gate.example"]), "evil.example", false),
+            ("public, loopback name", hosts(false, &["gate.example"]), "localhost", false),
+            ("listed with its port", hosts(false, &["gate.example:1"]), "gate.example:1", true),
+            ("listed with another", hosts(false, &["gate.example:1"]), "gate.example:2", false),
+            ("listed IPv6", hosts(false, &["[2001:db8::1]"]), "[2001:db8::1]:80", true),
+        ] {
+            assert_eq!(hosts.allows(authority), passes, "{name}");
+        }
+    }
+
+    fn check(hosts: &Hosts, uri: &str, named: &[&str]) -> Result<(), HostDenied> {
+        let mut request = Request::get(uri);
+        for host in named {
+            request = request.header(HOST, *host);
+        }
+        let (Parts { uri, headers, .. }, ()) = request.body(()).unwrap().into_parts();
+        hosts.check(&uri, &headers)
+    }
+
+    #[test]
+    fn every_host_that_a_request_names_has_to_pass() {
+        let hosts = hosts(true, &[]);
+        assert!(check(&hosts, "/", &["localhost"]).is_ok());
+        assert!(check(&hosts, "http://localhost/", &[]).is_ok());
+        assert!(check(&hosts, "/", &[]).is_err());
+        assert!(check(&hosts, "/", &["localhost", "localhost"]).is_err());
+        assert!(check(&hosts, "http://localhost/", &["evil.example"]).is_err());
+        assert!(check(&hosts, "http://evil.example/", &["localhost"]).is_err());
+    }
+
+    #[tokio::test]
+    async fn a_denied_request_does_not_reach_the_inner_service() {
+        #[derive(Debug, thiserror::Error)]
+        #[error(transparent)]
+        struct StackError(#[from] HostDenied);
+        let inner = tower::service_fn(|_: Request<()>| async { Ok::<_, StackError>(()) });
+        let stack = HostLayer::new(true, vec![]).layer(inner);
+        let request = |host| Request::get("/").header(HOST, host).body(()).unwrap();
+        assert!(stack.clone().oneshot(request("localhost")).await.is_ok());
+        let denied = stack.oneshot(request("evil.example")).await.unwrap_err().to_string();
+        assert_eq!(denied, r#"host "evil.example" is not allowed; list it in http.allowedHosts"#);
+    }
+}

@@ -1,0 +1,18 @@
+//! Layers of the edge stack: they know HTTP, not MCP.
+//!
+//! A layer that refuses a request does so with its own error, which the stack's error can hold;
+//! [`respond`] turns that into a response.
+
+pub mod authenticate;
+pub mod body_limit;
+pub mod cors;
+pub mod headers;
+pub mod host;
+pub mod limit;
+pub mod metrics;
+pub mod origin;
+pub mod request_id;
+pub mod respond;
+pub mod streams;
+
+mod refuse;

@@ -1,0 +1,4 @@
+//! Tower layers; `app.rs` alone puts them in order.
+
+pub mod call;
+pub mod http;

@@ -1,0 +1,184 @@
+//! The metrics as Prometheus reads them.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram, gauge};
+use metrics_exporter_prometheus::{
+    Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
+};
+use tokio::time;
+use tokio_util::sync::CancellationToken;
+
+use super::metrics::{MUSTER_NAMES, name};
+
+/// From a call that is answered by a builtin to one that is as long as calls may be silent.
+const DURATION_BUCKETS: [f64; 16] = [
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0,
+    300.0,
+];
+/// Observations are kept one by one until somebody reads them; this bounds how many.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Everything that was measured so far.
+#[derive(Clone)]
+pub struct Exposition(PrometheusHandle);
+
+impl Exposition {
+    /// Text in Prometheus' format, version 0.0.4.
+    pub fn render(&self) -> String {
+        self.0.render()
+    }
+
+    /// Sums up what was observed, now and then, until `stop`; else memory grows while nobody
+    /// scrapes.
+    pub async fn upkeep(self, stop: CancellationToken) {
+        while stop.run_until_cancelled(time::sleep(UPKEEP_INTERVAL)).await.is_some() {
+            self.0.run_upkeep();
+        }
+    }
+}
+
+/// Begins to measure, for the whole process; a second call gives the same exposition.
+///
+/// `muster_names` adds what dashboards of muster query.
+pub fn install(muster_names: bool) -> Exposition {
+    static INSTALLED: OnceLock<Exposition> = OnceLock::new();
+    let install = || {
+        let recorder = recorder();
+        let exposition = Exposition(recorder.handle());
+        // Nobody but this function sets one.
+        let _ = metrics::set_global_recorder(recorder);
+        let _ = MUSTER_NAMES.set(muster_names);
+        describe();
+        exposition
+    };
+    INSTALLED.get_or_init(install).clone()
+}
+
+fn recorder() -> PrometheusRecorder {
+    let durations = Matcher::Suffix("_duration_seconds".to_owned());
+    PrometheusBuilder::new()
+        .set_buckets_for_metric(durations, &DURATION_BUCKETS)
+        .expect("there are buckets")
+        .build_recorder()
+}
+
+/// Says what each metric means, and sets those that are there from the start.
+fn describe() {
+    describe_counter!(name::HTTP_REQUESTS, Unit::Count, "HTTP requests by their response.");
+    describe_histogram!(
+        name::HTTP_REQUEST_DURATION,
+        Unit::Seconds,
+        "Time until the head of the response."
+    );
+    describe_counter!(name::CALLS, Unit::Count, "Calls to backends by how they ended.");
+    describe_histogram!(
+        name::CALL_DURATION,
+        Unit::Seconds,
+        "Time until the response to a call was complete."
+    );
+    describe_gauge!(name::BACKEND_STATE, "1 for the state that a backend is in, 0 for others.");
+    describe_counter!(name::SESSIONS_OPENED, Unit::Count, "MCP sessions that were opened.");
+    describe_gauge!(name::STREAMS_OPEN, "Response streams to clients that are open.");
+    describe_gauge!(name::POOL_CONNECTIONS, "TCP connections to backends that are open.");
+    describe_counter!(
+        name::DROPPED,
+        Unit::Count,
+        "Messages, streams and connections that were dropped, by reason."
+    );
+    describe_gauge!(name::BUILD_INFO, "Always 1; the labels say what is running.");
+    describe_counter!(name::MUSTER_TOOL_CALLS, Unit::Count, "Tool calls by how they ended.");
+    describe_histogram!(
+        name::MUSTER_TOOL_CALL_DURATION,
+        Unit::Seconds,
+        "Time until the response to a tool call was complete."
+    );
+    gauge!(name::BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    gauge!(name::STREAMS_OPEN).set(0.0);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+    use std::sync::Arc;
+
+    use http::StatusCode;
+
+    use super::super::metrics::*;
+    use super::*;
+    use crate::call::Outcome;
+    use crate::mcp::Method;
+
+    /// Everything measured once, by a recorder of the test's own.
+    fn measured() -> String {
+        let recorder = recorder();
+        let handle = recorder.handle();
+        metrics::with_local_recorder(&recorder, || {
+            describe();
+            let _ = MUSTER_NAMES.set(true);
+            let (took, time): (_, Arc<str>) = (Duration::from_millis(3), "time".into());
+            http_request("POST", "mcp", StatusCode::OK, took);
+            call_ended(Method::CallTool, &"now".into(), &time, Outcome::Limited, took);
+            backend_state("time", None, Some("connected"));
+            session_opened();
+            drop(stream_opened());
+            drop(pool_connection_opened("time"));
+            dropped("late_response");
+        });
+        handle.render()
+    }
+
+    #[test]
+    fn every_metric_is_described_and_named_as_prometheus_wants_it() {
+        let text = measured();
+        let metrics: Vec<_> =
+            text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
+        assert_eq!(metrics.len(), 12, "{text}");
+        for metric in metrics {
+            let (name, kind) = metric.split_once(' ').unwrap();
+            assert!(text.contains(&format!("# HELP {name} ")), "{name}");
+            assert_eq!(name.ends_with("_total"), kind == "counter", "{name}");
+            assert_eq!(name.ends_with("_seconds"), kind == "histogram", "{name}");
+        }
+    }
+
+    #[test]
+    fn what_was_measured_is_there() {
+        let text = measured();
+        for line in [
+            r#"portcullis_http_requests_total{method="POST",route="mcp",status="200"} 1"#,
+            r#"portcullis_http_request_duration_seconds_bucket{route="mcp",le="0.0025"} 0"#,
+            r#"portcullis_http_request_duration_seconds_bucket{route="mcp",le="0.005"} 1"#,
+            r#"portcullis_calls_total{method="tools/call",tool="now",backend="time",outcome="limited"} 1"#,
+            r#"portcullis_call_duration_seconds_count{method="tools/call",tool="now",backend="time"} 1"#,
+            r#"portcullis_backend_state{backend="time",state="connected"} 1"#,
+            "portcullis_sessions_opened_total 1",
+            "portcullis_streams_open 0",
+            r#"portcullis_pool_connections{backend="time"} 0"#,
+            r#"portcullis_dropped_total{reason="late_response"} 1"#,
+            r#"muster_tool_calls_total{tool="now",outcome="error"} 1"#,
+            r#"muster_tool_call_duration_seconds_count{tool="now",outcome="error"} 1"#,
+        ] {
+            assert!(text.contains(line), "{line} is missing in\n{text}");
+        }
+    }
+
+    #[test]
+    fn promtool_finds_nothing_to_improve() {
+        let promtool = Command::new("promtool")
+            .args(["check", "metrics"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
+        let Ok(mut promtool) = promtool else {
+            eprintln!("skipped: promtool is not installed");
+            return;
+        };
+        promtool.stdin.take().unwrap().write_all(measured().as_bytes()).unwrap();
+        let output = promtool.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}

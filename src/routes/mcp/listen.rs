@@ -1,0 +1,104 @@
+//! GET: the client listens, or comes back for what it missed.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_util::Stream;
+use http::{Request, Response};
+use http_body::Frame;
+use tokio::time::Interval;
+use tokio_util::sync::WaitForCancellationFutureOwned;
+
+use super::stream::{event_stream, quiet};
+use super::{Mcp, Stack, accept};
+use crate::call::Endpoint;
+use crate::catalogue::{View, Visibility};
+use crate::error::Error;
+use crate::layers::http::streams::Stream as OpenStream;
+use crate::mcp::{header as mcp_header, sse};
+use crate::server::{Body, BoxError};
+use crate::sessions::{LISTEN, Listening, parse_event_id};
+
+/// When a client is to come back after we stopped, in milliseconds.
+const RETRY: &[u8] = b"retry: 1000\n\n";
+
+impl<S: Stack> Mcp<S> {
+    /// Opens the session's own stream, or goes on with the one that `Last-Event-ID` names.
+    pub(super) fn listen<B>(
+        &self,
+        request: &Request<B>,
+        endpoint: Endpoint,
+    ) -> Result<Response<Body>, Error> {
+        accept::listen(request.headers())?;
+        let session = self.session(request)?;
+        if self.ending.draining.is_cancelled() {
+            return Err(Error::Draining);
+        }
+        let open = self.shared.streams.open()?;
+        let state = self.shared.sessions.state(session.id);
+        let resumed = last_event(request).and_then(|(stream, after)| {
+            state.stream(stream).map(|log| (log, after))
+        });
+        let own = || state.stream(LISTEN).expect("every session has its own stream");
+        let (log, after) = resumed.map_or_else(|| (own(), None), |(log, after)| (log, Some(after)));
+        let is_own = log.stream() == LISTEN;
+        let view = View {
+            session: Some(session.id),
+            capabilities: session.capabilities,
+            visibility: Visibility::All,
+        };
+        let opening = (after.is_none() && session.version.has_priming_events())
+            .then(|| log.priming(None));
+        let body = Listen {
+            opening,
+            events: Some(Box::pin(log.read(after))),
+            keep_alive: quiet(self.shared.keep_alive),
+            draining: Box::pin(self.ending.draining.clone().cancelled_owned()),
+            _listening: is_own.then(|| state.listen(endpoint, view)),
+            _open: open,
+        };
+        Ok(event_stream(Body::stream(body)))
+    }
+}
+
+fn last_event<B>(request: &Request<B>) -> Option<(u32, u64)> {
+    parse_event_id(request.headers().get(mcp_header::LAST_EVENT_ID)?.to_str().ok()?)
+}
+
+/// The body of a GET stream.
+struct Listen {
+    opening: Option<Bytes>,
+    events: Option<Pin<Box<dyn Stream<Item = Bytes> + Send>>>,
+    keep_alive: Interval,
+    draining: Pin<Box<WaitForCancellationFutureOwned>>,
+    _listening: Option<Listening>,
+    _open: OpenStream,
+}
+
+impl http_body::Body for Listen {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = &mut *self;
+        if let Some(opening) = this.opening.take() {
+            return Poll::Ready(Some(Ok(Frame::data(opening))));
+        }
+        let Some(events) = &mut this.events else { return Poll::Ready(None) };
+        if let Poll::Ready(event) = events.as_mut().poll_next(cx) {
+            this.keep_alive.reset();
+            return Poll::Ready(event.map(|frame| Ok(Frame::data(frame))));
+        }
+        if this.draining.as_mut().poll(cx).is_ready() {
+            this.events = None;
+            return Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(RETRY)))));
+        }
+        this.keep_alive
+            .poll_tick(cx)
+            .map(|_| Some(Ok(Frame::data(Bytes::from_static(sse::KEEP_ALIVE)))))
+    }
+}

@@ -1,0 +1,151 @@
+//! The Streamable HTTP endpoints: `/mcp`, and `/servers/{name}/mcp` for each backend.
+
+mod accept;
+mod decode;
+mod delete;
+mod initialize;
+mod listen;
+mod notifications;
+mod post;
+mod request;
+mod stream;
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, header};
+use tokio_util::sync::CancellationToken;
+use tower::Service;
+
+use super::{Answer, Path};
+use crate::call::{self, Call, Endpoint, Principal, Reply};
+use crate::catalogue::Catalogue;
+use crate::error::Error;
+use crate::layers::http::body_limit::Limited;
+use crate::layers::http::streams::Streams;
+use crate::mcp::{RequestId, header as mcp_header};
+use crate::server::{Body, BoxError};
+use crate::sessions::{Keeper, Session, Sessions, Working};
+use crate::supervise::Registry;
+
+/// What all workers share.
+pub struct Shared {
+    /// The sessions.
+    pub sessions: Arc<Sessions>,
+    /// The backends.
+    pub registry: Arc<Registry>,
+    /// What they offer.
+    pub catalogue: Arc<Catalogue>,
+    /// A quiet stream gets a comment this often; a call without an answer becomes a stream then.
+    pub keep_alive: Duration,
+    /// The streams that are open.
+    pub streams: Streams,
+}
+
+/// The end, as one worker sees it: tokens of its own, so that no lock is shared between workers.
+#[derive(Clone, Debug)]
+pub struct Ending {
+    /// Nothing new is taken; GET streams end.
+    pub draining: CancellationToken,
+    /// What is still under way gets an error as its last word.
+    pub stopping: CancellationToken,
+}
+
+/// A worker's call stack, as the routes see it.
+pub trait Stack: Clone + Send + Sync + 'static {
+    /// Begins a call. The future is boxed: it may outlive the connection it was made on.
+    fn begin(&self, call: Call) -> Working;
+}
+
+impl<S> Stack for S
+where
+    S: Service<Call, Response = Reply, Error = call::Error> + Clone + Send + Sync + 'static,
+    S::Future: Send + 'static,
+{
+    fn begin(&self, call: Call) -> Working {
+        Box::pin(self.clone().call(call)) // call layers are always ready
+    }
+}
+
+/// One worker's MCP endpoints over its call stack.
+#[derive(Clone)]
+pub struct Mcp<S> {
+    shared: Arc<Shared>,
+    stack: S,
+    keeper: Keeper,
+    ending: Ending,
+}
+
+impl<S: Stack> Mcp<S> {
+    /// The endpoints of one worker.
+    pub fn new(shared: Arc<Shared>, stack: S, keeper: Keeper, ending: Ending) -> Self {
+        Self { shared, stack, keeper, ending }
+    }
+
+    async fn handle(
+        self,
+        request: Request<Bytes>,
+        endpoint: Endpoint,
+    ) -> Result<Response<Body>, Error> {
+        match *request.method() {
+            Method::POST => self.post(request, endpoint).await,
+            Method::GET => self.listen(&request, endpoint),
+            Method::DELETE => self.delete(&request),
+            _ => Err(Error::Method("GET, POST, DELETE")),
+        }
+    }
+
+    /// The session that a request names.
+    fn session<B>(&self, request: &Request<B>) -> Result<Session, Error> {
+        let token = request.headers().get(mcp_header::SESSION_ID).ok_or(Error::NoSession)?;
+        let session = self.shared.sessions.find(token.as_bytes(), &principal(request))?;
+        accept::protocol_version(request.headers())?;
+        Ok(session)
+    }
+}
+
+impl<S: Stack, B> Service<Request<Limited<B>>> for Mcp<S>
+where
+    B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = Error;
+    type Future = Answer;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Limited<B>>) -> Self::Future {
+        let this = self.clone();
+        Box::pin(async move {
+            let endpoint = Path::parse(request.uri().path()).endpoint().ok_or(Error::NotFound)?;
+            let (head, body) = request.into_parts();
+            let body = body.collect().await?;
+            this.handle(Request::from_parts(head, body), endpoint).await
+        })
+    }
+}
+
+/// Who the edge stack found to be asking.
+fn principal<B>(request: &Request<B>) -> Arc<Principal> {
+    request.extensions().get::<Arc<Principal>>().cloned().expect("authentication came before")
+}
+
+/// A JSON response.
+fn json(body: Bytes) -> Response<Body> {
+    let mut response = Response::new(Body::from(body));
+    let json = HeaderValue::from_static(mcp_header::JSON);
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
+    response
+}
+
+/// An error as the response to the request with that id.
+pub(super) fn failure(error: &Error, id: Option<&RequestId>) -> Response<Body> {
+    let mut response = json(error.to_json_rpc(id));
+    *response.status_mut() = error.status();
+    response.headers_mut().extend(error.headers());
+    response
+}

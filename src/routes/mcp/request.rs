@@ -1,0 +1,141 @@
+//! A request of a session: answered here, or sent through the call stack.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::Request;
+use serde::Deserialize;
+use tokio::time;
+
+use super::{Mcp, Stack, principal};
+use crate::call::{self, Call, Client, Endpoint, Notes, Via};
+use crate::error::{Error, render_call};
+use crate::layers::http::request_id::RequestId;
+use crate::mcp::{LogLevel, Message, Method, response};
+use crate::sessions::{Gone, Guarded, Head, Listener, Place, Relay, Session};
+
+/// W3C Trace Context, Level 1.
+const TRACEPARENT: &str = "traceparent";
+
+/// What a request comes to.
+pub(super) enum Answer {
+    /// One message.
+    Message(Bytes),
+    /// A stream.
+    Stream(Guarded),
+    /// An error that the HTTP status has to tell.
+    Gone(Error),
+    /// The client cancelled, and gets no answer.
+    Nothing,
+}
+
+impl<S: Stack> Mcp<S> {
+    pub(super) async fn request(
+        &self,
+        http: &Request<Bytes>,
+        session: &Session,
+        endpoint: &Endpoint,
+        message: Message,
+    ) -> Result<Answer, Error> {
+        let id = message.id().expect("a request has an id");
+        match message.method() {
+            Method::Ping => Ok(Answer::Message(response::result(&id, b"{}"))),
+            Method::SetLevel => {
+                self.set_level(session, &message)?;
+                Ok(Answer::Message(response::result(&id, b"{}")))
+            }
+            // Requests that a client answers and never sends, and what `/mcp` has no backend for.
+            Method::Initialize | Method::CreateMessage | Method::Elicit | Method::ListRoots => {
+                Err(unknown_method(&message))
+            }
+            Method::Other if *endpoint == Endpoint::Aggregate => Err(unknown_method(&message)),
+            _ => self.call(http, session, endpoint, message).await,
+        }
+    }
+
+    async fn call(
+        &self,
+        http: &Request<Bytes>,
+        session: &Session,
+        endpoint: &Endpoint,
+        message: Message,
+    ) -> Result<Answer, Error> {
+        let request = call::Request::new(message).map_err(call::Error::from)?;
+        let sessions = &self.shared.sessions;
+        let is_home = sessions.place(session) == Place::Here;
+        let log_level = sessions.existing_state(session.id).and_then(|state| state.level());
+        let id = request.id().clone();
+        let call = Call {
+            version: session.version,
+            client: Client {
+                capabilities: session.capabilities,
+                log_level,
+                session: is_home.then_some(session.id),
+            },
+            principal: principal(http),
+            endpoint: endpoint.clone(),
+            request,
+            trace: trace(http),
+            via: Via::Native,
+            deadline: None,
+            notes: Arc::new(notes(http)),
+        };
+        let listener = Listener {
+            version: session.version,
+            session: Some((Arc::clone(sessions), session.id)),
+            log_level,
+            claim: Some(sessions.running().claim(session.id, id.clone())),
+        };
+        let relay = Relay::new(self.stack.begin(call), id.clone(), render_call, listener);
+        let mut relay = Guarded::new(relay, self.keeper.clone());
+        // A call that stays silent becomes a stream, which comments can keep alive on its way.
+        let head = time::timeout(self.shared.keep_alive, relay.head());
+        let Some(head) = self.ending.stopping.run_until_cancelled(head).await else {
+            return Err(call::Error::Stopping.into());
+        };
+        Ok(match head {
+            Ok(Head::Message(message)) => Answer::Message(message),
+            Ok(Head::Failed(error @ call::Error::NotHome { .. })) => Answer::Gone(error.into()),
+            Ok(Head::Failed(error)) => Answer::Message(render_call(Some(&id), &error)),
+            Ok(Head::Cancelled) => Answer::Nothing,
+            Ok(Head::Stream) | Err(_) => Answer::Stream(relay),
+        })
+    }
+
+    fn set_level(&self, session: &Session, message: &Message) -> Result<(), Error> {
+        #[derive(Deserialize)]
+        struct Params {
+            level: Box<str>,
+        }
+        let params: Params = serde_json::from_slice(message.params().unwrap_or(b"{}"))
+            .map_err(|error| Error::Params(format!("invalid params: {error}")))?;
+        let level = LogLevel::parse(&params.level).ok_or_else(|| {
+            let known = LogLevel::ALL.map(LogLevel::as_str).join(", ");
+            Error::Params(format!("unknown log level {:?}; use one of {known}", params.level))
+        })?;
+        if self.shared.sessions.place(session) == Place::There {
+            return Err(Gone.into());
+        }
+        self.shared.sessions.state(session.id).set_level(level);
+        let client = Client {
+            capabilities: session.capabilities,
+            log_level: Some(level),
+            session: Some(session.id),
+        };
+        self.shared.registry.set_level(&client, level);
+        Ok(())
+    }
+}
+
+fn unknown_method(message: &Message) -> Error {
+    call::Error::UnknownMethod(message.method_name().into()).into()
+}
+
+fn notes<B>(http: &Request<B>) -> Notes {
+    let request_id = http.extensions().get::<RequestId>().map(|id| id.as_str().into());
+    Notes { request_id, ..Notes::default() }
+}
+
+fn trace<B>(http: &Request<B>) -> Option<Arc<str>> {
+    http.headers().get(TRACEPARENT)?.to_str().ok().map(Arc::from)
+}

@@ -1,0 +1,142 @@
+//! Endpoints: one file each, found by a `match` over the path.
+
+pub mod health;
+pub mod mcp;
+pub mod metrics;
+mod open;
+pub mod welcome;
+
+pub use open::Open;
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures_util::future::Either;
+use http::{Request, Response};
+use tower::Service;
+
+use crate::call::Endpoint;
+use crate::error::Error;
+use crate::server::Body;
+
+/// What a route comes to.
+pub type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, Error>> + Send>>;
+
+/// Where a path leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Path<'a> {
+    /// `/mcp`
+    Mcp,
+    /// `/servers/{name}/mcp`
+    Server(&'a str),
+    /// `/health`
+    Health,
+    /// `/ready`
+    Ready,
+    /// `/`
+    Welcome,
+    /// Nowhere.
+    Unknown,
+}
+
+impl<'a> Path<'a> {
+    /// Where `path` leads.
+    pub fn parse(path: &'a str) -> Self {
+        match path {
+            "/mcp" => Self::Mcp,
+            "/health" => Self::Health,
+            "/ready" => Self::Ready,
+            "/" => Self::Welcome,
+            _ => match path.strip_prefix("/servers/").and_then(|path| path.strip_suffix("/mcp")) {
+                Some(name) if !name.is_empty() && !name.contains('/') => Self::Server(name),
+                _ => Self::Unknown,
+            },
+        }
+    }
+
+    /// The MCP endpoint, if it is one.
+    pub fn endpoint(self) -> Option<Endpoint> {
+        match self {
+            Self::Mcp => Some(Endpoint::Aggregate),
+            Self::Server(name) => Some(Endpoint::Server(Arc::from(name))),
+            Self::Health | Self::Ready | Self::Welcome | Self::Unknown => None,
+        }
+    }
+
+    /// A name for metrics: one of few, whatever a client asks for.
+    pub fn group(path: &str) -> &'static str {
+        match Path::parse(path) {
+            Path::Mcp => "mcp",
+            Path::Server(_) => "server",
+            Path::Health => "health",
+            Path::Ready => "ready",
+            Path::Welcome => "welcome",
+            Path::Unknown => "unknown",
+        }
+    }
+}
+
+/// Sends MCP requests through the layers that guard them, and the rest past them.
+#[derive(Clone, Debug)]
+pub struct Groups<O, M> {
+    /// Answers what is open to everybody.
+    pub open: O,
+    /// Answers MCP requests.
+    pub mcp: M,
+}
+
+impl<O, M, B> Service<Request<B>> for Groups<O, M>
+where
+    O: Service<Request<B>>,
+    M: Service<Request<B>, Response = O::Response, Error = O::Error>,
+{
+    type Response = O::Response;
+    type Error = O::Error;
+    type Future = Either<O::Future, M::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        match (self.open.poll_ready(cx)?, self.mcp.poll_ready(cx)?) {
+            (Poll::Ready(()), Poll::Ready(())) => Poll::Ready(Ok(())),
+            _ => Poll::Pending,
+        }
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        match Path::parse(request.uri().path()) {
+            Path::Mcp | Path::Server(_) => Either::Right(self.mcp.call(request)),
+            Path::Health | Path::Ready | Path::Welcome | Path::Unknown => {
+                Either::Left(self.open.call(request))
+            }
+        }
+    }
+}
+
+/// An error as an HTTP response with a JSON-RPC body.
+pub fn respond(error: &Error) -> Response<Body> {
+    mcp::failure(error, None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_known_paths_lead_anywhere() {
+        for (path, leads) in [
+            ("/mcp", Path::Mcp),
+            ("/servers/time/mcp", Path::Server("time")),
+            ("/health", Path::Health),
+            ("/ready", Path::Ready),
+            ("/", Path::Welcome),
+            ("/mcp/", Path::Unknown),
+            ("/servers//mcp", Path::Unknown),
+            ("/servers/a/b/mcp", Path::Unknown),
+            ("/servers/../mcp", Path::Server("..")),
+            ("/MCP", Path::Unknown),
+            ("", Path::Unknown),
+        ] {
+            assert_eq!(Path::parse(path), leads, "{path}");
+        }
+    }
+}

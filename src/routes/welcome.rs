@@ -1,0 +1,154 @@
+//! `GET /` in a browser: where the gateway is, and what to paste into a client.
+
+use bytes::Bytes;
+use http::header::{
+    ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, VARY,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderMap, HeaderValue, Response};
+
+use crate::server::Body;
+
+const STYLE: &str = include_str!("welcome.css");
+/// Nothing is loaded and nothing runs. The style is our own text, so it may stand in the page.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; \
+                      form-action 'none'; frame-ancestors 'none'";
+
+/// The page, written once.
+#[derive(Clone, Debug)]
+pub struct Welcome {
+    page: Bytes,
+}
+
+impl Welcome {
+    /// `url` is the MCP endpoint as clients reach it.
+    pub fn new(url: &str) -> Self {
+        let (url, block) = (escaped(url), escaped(&client_config(url)));
+        let version = env!("CARGO_PKG_VERSION");
+        let page = format!(
+            r#"<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>Portcullis</title>
+<style>{STYLE}</style>
+</head>
+<body>
+<main>
+<h1>Portcullis</h1>
+<p>One MCP endpoint in front of many MCP servers. It speaks Streamable HTTP: connect an MCP client,
+not a browser.</p>
+<h2>URL</h2>
+<pre class="copy">{url}</pre>
+<h2><code>mcp.json</code></h2>
+<p>Click to select, then copy it into your client's configuration.</p>
+<pre class="copy">{block}</pre>
+<footer>Portcullis {version}</footer>
+</main>
+</body>
+</html>
+"#
+        );
+        Self { page: page.into() }
+    }
+
+    /// `GET /`.
+    pub fn response(&self) -> Response<Body> {
+        let mut response = Response::new(Body::Full(self.page.clone()));
+        let headers = response.headers_mut();
+        for (name, value) in [
+            (CONTENT_TYPE, "text/html; charset=utf-8"),
+            (CONTENT_SECURITY_POLICY, POLICY),
+            (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+            (REFERRER_POLICY, "no-referrer"),
+            (CACHE_CONTROL, "no-cache"),
+            (VARY, "accept"),
+        ] {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        response
+    }
+}
+
+/// The block that clients take: `mcp.json` of IDEs, the settings of chat clients.
+pub fn client_config(url: &str) -> String {
+    let config =
+        serde_json::json!({ "mcpServers": { "portcullis": { "type": "http", "url": url } } });
+    serde_json::to_string_pretty(&config).expect("a value of strings can be written")
+}
+
+/// Whether whoever asks is a browser that shows pages.
+pub fn wants_html(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(ACCEPT)
+        .iter()
+        .filter_map(|accept| accept.to_str().ok())
+        .flat_map(|accept| accept.split(','))
+        .any(|range| range.split(';').next().unwrap_or("").trim().eq_ignore_ascii_case("text/html"))
+}
+
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(url: &str) -> String {
+        String::from_utf8(Welcome::new(url).page.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn the_page_shows_the_url_and_a_block_that_clients_understand() {
+        let page = page("http://localhost:8090/mcp");
+        assert!(page.contains(r#"<pre class="copy">http://localhost:8090/mcp</pre>"#));
+        let block = escaped(&client_config("http://localhost:8090/mcp"));
+        assert!(page.contains(&block) && block.contains("mcpServers"));
+    }
+
+    #[test]
+    fn what_is_shown_cannot_become_markup() {
+        let page = page("https://x/</pre><script>alert('1')&\"");
+        assert!(!page.contains("<script>"));
+        assert!(page.contains("&lt;script&gt;alert(&#39;1&#39;)&amp;&quot;"));
+    }
+
+    #[test]
+    fn the_page_may_load_and_run_nothing() {
+        let response = Welcome::new("http://localhost/mcp").response();
+        let policy = response.headers()[CONTENT_SECURITY_POLICY].to_str().unwrap();
+        assert!(policy.starts_with("default-src 'none';") && !policy.contains("script-src"));
+        assert!(!page("x").contains("src=") && !page("x").contains("href="));
+    }
+
+    #[test]
+    fn browsers_want_html_and_mcp_clients_do_not() {
+        for (accept, html) in [
+            (Some("text/html,application/xhtml+xml,*/*;q=0.8"), true),
+            (Some("application/json, text/html;q=0.5"), true),
+            (Some("application/json, text/event-stream"), false),
+            (Some("*/*"), false),
+            (None, false),
+        ] {
+            let mut headers = HeaderMap::new();
+            if let Some(accept) = accept {
+                headers.insert(ACCEPT, HeaderValue::from_static(accept));
+            }
+            assert_eq!(wants_html(&headers), html, "{accept:?}");
+        }
+    }
+}

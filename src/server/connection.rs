@@ -1,0 +1,214 @@
+//! One connection: HTTP/1.1 or HTTP/2, whichever the client speaks.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::CatchUnwind;
+use http::{Request, Response, StatusCode};
+use hyper::body::Incoming;
+use hyper::rt::Executor;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use pin_project_lite::pin_project;
+use tokio::net::TcpStream;
+use tokio::time;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::util::Oneshot;
+use tower::{Service, ServiceExt};
+
+use super::BoxError;
+
+/// How long a client may take to its first request.
+const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a later request's head may take. hyper counts the idle time before it as well, and
+/// clients keep idle connections for a minute and more, so this is longer than the first.
+const NEXT_REQUEST_TIMEOUT: Duration = Duration::from_secs(100);
+/// All headers of a request together; more is 431.
+const MAX_HEADER_BYTES: u32 = 64 * 1024;
+/// Headers of a request; more is 431.
+const MAX_HEADERS: usize = 100;
+const MAX_HTTP2_STREAMS: u32 = 256;
+const HTTP2_PING_INTERVAL: Duration = Duration::from_secs(30);
+const HTTP2_PING_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// A response's body as a connection can send it.
+pub trait ResponseBody:
+    http_body::Body<Data = Bytes, Error: Into<BoxError>> + Default + Send + 'static
+{
+}
+
+impl<B> ResponseBody for B where
+    B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Default + Send + 'static
+{
+}
+
+/// A Tower service that answers every request.
+pub trait HttpService:
+    Service<
+        Request<Incoming>,
+        Response = Response<Self::Body>,
+        Error = Infallible,
+        Future: Send + 'static,
+    > + Clone
+    + Send
+    + 'static
+{
+    /// The body of its responses; the default one is empty.
+    type Body: ResponseBody;
+}
+
+impl<S, B> HttpService for S
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send + 'static,
+    B: ResponseBody,
+{
+    type Body = B;
+}
+
+/// The other end of the connection that a request came by; in the request's extensions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerAddr(pub SocketAddr);
+
+/// What a connection notices of the process's end.
+#[derive(Clone, Debug)]
+pub(super) struct Stages {
+    /// Finish what is under way and take nothing new.
+    pub(super) draining: CancellationToken,
+    /// Drop the connection.
+    pub(super) abort: CancellationToken,
+}
+
+/// How a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// Client and server were done, or one of them left.
+    Closed,
+    /// We dropped it with work under way.
+    Cut,
+}
+
+/// Serves the requests of one connection until it ends. Streams of HTTP/2 run in `tasks`.
+pub(super) async fn serve<S: HttpService>(
+    socket: TcpStream,
+    peer: SocketAddr,
+    service: S,
+    tasks: TaskTracker,
+    stages: Stages,
+) -> End {
+    // Events are small and must not wait for each other.
+    let _ = socket.set_nodelay(true);
+    let begun = Arc::new(AtomicBool::new(false));
+    let service = Connection { inner: service, peer, begun: begun.clone() };
+    let builder = builder(tasks);
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(socket), service));
+    let mut first_request = pin!(time::sleep(FIRST_REQUEST_TIMEOUT));
+    let mut draining = pin!(stages.draining.cancelled());
+    let mut told = false;
+    let waiting = || !begun.load(Ordering::Relaxed);
+    // Once it drains, `draining` is not polled any more and `abort` is, so each wake-up looks at one.
+    loop {
+        tokio::select! {
+            biased; // a response that is ready now already says `Connection: close`
+            () = &mut draining, if !told => {
+                told = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            result = connection.as_mut() => {
+                if let Err(error) = result {
+                    tracing::debug!(%peer, %error, "connection ended");
+                }
+                return End::Closed;
+            }
+            () = stages.abort.cancelled(), if told => return End::Cut,
+            () = &mut first_request, if waiting() => return End::Closed,
+        }
+    }
+}
+
+fn builder(tasks: TaskTracker) -> auto::Builder<Tracked> {
+    let mut builder = auto::Builder::new(Tracked(tasks));
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(NEXT_REQUEST_TIMEOUT)
+        .max_buf_size(MAX_HEADER_BYTES as usize)
+        .max_headers(MAX_HEADERS)
+        .pipeline_flush(false);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(HTTP2_PING_INTERVAL)
+        .keep_alive_timeout(HTTP2_PING_TIMEOUT)
+        .max_header_list_size(MAX_HEADER_BYTES)
+        .max_concurrent_streams(MAX_HTTP2_STREAMS);
+    builder
+}
+
+/// Runs the streams of HTTP/2 connections as tasks that somebody waits for.
+#[derive(Clone)]
+struct Tracked(TaskTracker);
+
+impl<F> Executor<F> for Tracked
+where
+    F: Future<Output: Send + 'static> + Send + 'static,
+{
+    fn execute(&self, future: F) {
+        self.0.spawn(future);
+    }
+}
+
+/// The service as hyper calls it.
+struct Connection<S> {
+    inner: S,
+    peer: SocketAddr,
+    begun: Arc<AtomicBool>,
+}
+
+impl<S: HttpService> hyper::service::Service<Request<Incoming>> for Connection<S> {
+    type Response = Response<S::Body>;
+    type Error = Infallible;
+    type Future = ResponseFuture<S>;
+
+    fn call(&self, mut req: Request<Incoming>) -> Self::Future {
+        self.begun.store(true, Ordering::Relaxed);
+        req.extensions_mut().insert(PeerAddr(self.peer));
+        // What a half-done request leaves behind is dropped; what is shared is behind locks that
+        // tell of a panic, or atomics.
+        let inner = AssertUnwindSafe(self.inner.clone().oneshot(req)).catch_unwind();
+        ResponseFuture { inner }
+    }
+}
+
+pin_project! {
+    /// The response, or 500 if the handler panicked: that costs one request and not the connection.
+    struct ResponseFuture<S: HttpService> {
+        #[pin]
+        inner: CatchUnwind<AssertUnwindSafe<Oneshot<S, Request<Incoming>>>>,
+    }
+}
+
+impl<S: HttpService> Future for ResponseFuture<S> {
+    type Output = Result<Response<S::Body>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Poll::Ready(ready!(self.project().inner.poll(cx)).unwrap_or_else(|_| {
+            // The panic hook has logged it.
+            let mut response = Response::new(S::Body::default());
+            *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+            Ok(response)
+        }))
+    }
+}

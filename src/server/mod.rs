@@ -1,0 +1,43 @@
+//! Sockets to responses: listeners, workers, HTTP/1.1 and HTTP/2 connections, and the drain.
+//!
+//! One acceptor deals sockets to single-threaded workers. Each worker builds its own service, so
+//! nothing on the way of a request hops between threads.
+//!
+//! ```no_run
+//! # use std::{convert::Infallible, time::Duration};
+//! # use portcullis::server::{self, Body, Listeners, Options, Shutdown, Signals};
+//! # async fn run() -> std::io::Result<()> {
+//! let listeners = Listeners::bind("localhost", 8090).map_err(std::io::Error::other)?;
+//! let shutdown = Shutdown::new();
+//! let signals = Signals::install()?;
+//! let service = tower::service_fn(|_request| async {
+//!     Ok::<_, Infallible>(http::Response::new(Body::from("hello")))
+//! });
+//! let (drained, ()) = tokio::join!(
+//!     server::serve(listeners, Options::default(), &shutdown, move |_worker| service),
+//!     shutdown.follow(signals),
+//! );
+//! println!("{} connections were cut", drained?.cut);
+//! # Ok(())
+//! # }
+//! ```
+
+mod accept;
+mod body;
+mod connection;
+mod listeners;
+mod serve;
+mod shutdown;
+mod simple;
+mod worker;
+
+pub use body::{Body, BoxError};
+pub use connection::{HttpService, PeerAddr, ResponseBody};
+pub use listeners::{BindError, Listeners};
+pub use serve::{Drained, Options, serve};
+pub use shutdown::{Shutdown, Signal, Signals};
+pub use simple::serve_simple;
+pub use worker::Worker;
+
+#[cfg(test)]
+mod tests;

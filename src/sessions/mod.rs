@@ -1,0 +1,194 @@
+//! MCP sessions of legacy clients: sealed ids, and the little that lives in memory.
+//!
+//! A session costs nothing until it streams, subscribes, sets a level or is asked something.
+
+mod asked;
+mod deleted;
+mod keeper;
+mod log;
+mod relay;
+mod running;
+mod seal;
+mod session;
+mod sink;
+mod state;
+mod subscriptions;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::time::{self, Instant};
+
+pub use asked::Asked;
+use deleted::Deleted;
+pub use keeper::{Guarded, Keeper};
+pub use log::{Log, parse_event_id};
+pub use relay::{Head, Listener, Relay, Render, Working};
+pub use running::{Claim, Running};
+pub use seal::{Keys, NoRandomness};
+pub use session::{Home, Owner, Session};
+pub use state::{LISTEN, Listening, State};
+pub use subscriptions::Subscriptions;
+
+use crate::call::{Endpoint, Principal, SessionId};
+use crate::catalogue::View;
+use crate::mcp::{Capabilities, ProtocolVersion};
+
+/// How long unused soft state is kept.
+const MAX_IDLE: Duration = Duration::from_hours(1);
+/// How often it is looked through.
+const SWEEP_EVERY: Duration = Duration::from_mins(1);
+/// How many sessions may have soft state; the longest unused give way.
+const MAX_STATES: usize = 100_000;
+
+/// All sessions this replica knows something about.
+pub struct Sessions {
+    keys: Keys,
+    home: Home,
+    max_age: Duration,
+    deleted: Mutex<Deleted>,
+    states: Mutex<HashMap<SessionId, Arc<State>>>,
+    running: Arc<Running>,
+    subscriptions: Subscriptions,
+}
+
+/// The session does not exist: never did, has expired, was deleted, or is somebody else's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("session not found: it is unknown, has expired or was ended; initialize again")]
+pub struct Gone;
+
+/// Where a session's soft state lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Here.
+    Here,
+    /// In another replica, or in this one before it was restarted.
+    There,
+}
+
+impl Sessions {
+    /// Sessions sealed by `keys` that live for at most `max_age`.
+    ///
+    /// # Errors
+    /// When the system gives no random bytes for the boot nonce.
+    pub fn new(keys: Keys, max_age: Duration) -> Result<Self, NoRandomness> {
+        Ok(Self {
+            keys,
+            home: Home(seal::random()?),
+            max_age,
+            deleted: Mutex::default(),
+            states: Mutex::default(),
+            running: Arc::default(),
+            subscriptions: Subscriptions::default(),
+        })
+    }
+
+    /// Opens a session and returns what the client gets as `Mcp-Session-Id`.
+    ///
+    /// # Errors
+    /// When the system gives no random bytes.
+    pub fn open(
+        &self,
+        principal: &Principal,
+        version: ProtocolVersion,
+        capabilities: Capabilities,
+    ) -> Result<String, NoRandomness> {
+        let id = SessionId::from_bytes(seal::random()?);
+        let owner = Owner::of(principal);
+        let session =
+            Session { id, version, capabilities, owner, issued: now_seconds(), home: self.home };
+        self.keys.seal(&session)
+    }
+
+    /// The session that a client names.
+    ///
+    /// # Errors
+    /// [`Gone`], also when it is another principal's: that it exists is nobody else's business.
+    pub fn find(&self, token: &[u8], principal: &Principal) -> Result<Session, Gone> {
+        let session = self.keys.open(token).ok_or(Gone)?;
+        let expired = now_seconds() >= session.issued.saturating_add(self.max_age.as_secs());
+        if expired
+            || session.owner != Owner::of(principal)
+            || self.deleted.lock().contains(session.id)
+        {
+            return Err(Gone);
+        }
+        Ok(session)
+    }
+
+    /// Where the soft state of a session lives.
+    pub fn place(&self, session: &Session) -> Place {
+        if session.home == self.home { Place::Here } else { Place::There }
+    }
+
+    /// Ends a session: its streams, its open questions, its id.
+    pub fn delete(&self, session: &Session) {
+        self.deleted.lock().insert(session.id);
+        self.subscriptions.forget(session.id);
+        let state = self.states.lock().remove(&session.id);
+        if let Some(state) = state {
+            state.close();
+        }
+    }
+
+    /// The soft state of a session, made if there is none.
+    pub fn state(&self, id: SessionId) -> Arc<State> {
+        let mut states = self.states.lock();
+        if states.len() >= MAX_STATES && !states.contains_key(&id) {
+            let now = Instant::now();
+            states.retain(|_, state| state.sweep(now, Duration::ZERO));
+        }
+        Arc::clone(states.entry(id).or_insert_with(|| Arc::new(State::new(id, self.home))))
+    }
+
+    /// The soft state of a session, if there is any.
+    pub fn existing_state(&self, id: SessionId) -> Option<Arc<State>> {
+        self.states.lock().get(&id).cloned()
+    }
+
+    /// The calls under way.
+    pub fn running(&self) -> &Arc<Running> {
+        &self.running
+    }
+
+    /// Who subscribed to what on shared connections.
+    pub fn subscriptions(&self) -> &Subscriptions {
+        &self.subscriptions
+    }
+
+    /// Says something to every client that listens at one of the endpoints.
+    pub fn broadcast(&self, message: &Bytes, is_for: impl Fn(&Endpoint, &View) -> bool) {
+        let states: Vec<_> = self.states.lock().values().cloned().collect();
+        for state in states {
+            if state.listens(&is_for) {
+                state.notify(message);
+            }
+        }
+    }
+
+    /// Drops what nobody needs any more, now and then, for ever.
+    pub async fn sweep(self: Arc<Self>) {
+        let mut interval = time::interval(SWEEP_EVERY);
+        loop {
+            let now = interval.tick().await;
+            self.states.lock().retain(|_, state| state.sweep(now, MAX_IDLE));
+        }
+    }
+
+    /// Ends all streams: we stop.
+    pub fn close(&self) {
+        for (_, state) in self.states.lock().drain() {
+            state.close();
+        }
+    }
+}
+
+fn now_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests;

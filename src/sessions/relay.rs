@@ -1,0 +1,241 @@
+//! One call on its way back to the client.
+//!
+//! Only here are events consumed: requests of the backend get ids of ours and wait for their
+//! answer, log messages pass the client's level, errors become the last message. The HTTP body
+//! drives a relay; so does the keeper, when the client has gone.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use futures_util::Stream;
+
+use super::Sessions;
+use super::log::Log;
+use super::running::Claim;
+use super::state::State;
+use crate::call::{Body, Error, Event, Events, Reply, Responder, SessionId};
+use crate::mcp::method::notification;
+use crate::mcp::{LogLevel, Message, ProtocolVersion, RequestId, sse};
+
+/// The future of the call stack, boxed once so that it can outlive the connection it was made on.
+pub type Working = Pin<Box<dyn Future<Output = Result<Reply, Error>> + Send>>;
+/// Writes an error as a JSON-RPC response.
+pub type Render = fn(Option<&RequestId>, &Error) -> Bytes;
+
+/// What is known about the client a relay speaks to.
+pub struct Listener {
+    /// The revision it speaks.
+    pub version: ProtocolVersion,
+    /// Its session, whose state is made when a stream needs it; `None` for a client without one.
+    pub session: Option<(Arc<Sessions>, SessionId)>,
+    /// The least severe log messages it wants.
+    pub log_level: Option<LogLevel>,
+    /// Lets it cancel the call.
+    pub claim: Option<Claim>,
+}
+
+/// A call under way and the client that waits for it.
+pub struct Relay {
+    work: Work,
+    id: RequestId,
+    render: Render,
+    listener: Listener,
+    stream: Option<(Arc<State>, Arc<Log>)>,
+    asked: Vec<u64>,
+}
+
+enum Work {
+    Pending(Working),
+    Streaming(Events),
+    /// The last frame, ready.
+    Last(Bytes),
+    Done,
+}
+
+/// What the head of the HTTP response depends on.
+#[derive(Debug)]
+pub enum Head {
+    /// The answer is this one message.
+    Message(Bytes),
+    /// There is no reply; nothing was streamed yet.
+    Failed(Error),
+    /// A stream of frames follows.
+    Stream,
+    /// The client cancelled: there is no answer.
+    Cancelled,
+}
+
+impl Relay {
+    /// A call that has just begun.
+    pub fn new(working: Working, id: RequestId, render: Render, listener: Listener) -> Self {
+        let work = Work::Pending(working);
+        Self { work, id, render, listener, stream: None, asked: Vec::new() }
+    }
+
+    /// Whether the work goes on when the client's connection ends: a legacy client's does, a modern
+    /// one cancels by leaving.
+    pub fn survives_disconnect(&self) -> bool {
+        !self.listener.version.is_modern() && !matches!(self.work, Work::Done | Work::Last(_))
+    }
+
+    /// Ends the call with an error as its last message; the work behind it is dropped.
+    pub fn fail(&mut self, error: &Error) {
+        if !matches!(self.work, Work::Done | Work::Last(_)) {
+            self.work = Work::Last((self.render)(Some(&self.id), error));
+        }
+    }
+
+    /// Waits until it is known what kind of response this becomes.
+    pub fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Head> {
+        if self.poll_cancelled(cx) {
+            return Poll::Ready(Head::Cancelled);
+        }
+        let Work::Pending(working) = &mut self.work else { return Poll::Ready(Head::Stream) };
+        match ready!(working.as_mut().poll(cx)).map(Reply::into_body) {
+            Ok(Body::Message(response)) => {
+                self.work = Work::Done;
+                Poll::Ready(Head::Message(response.bytes))
+            }
+            Ok(Body::Stream(events)) => {
+                self.work = Work::Streaming(events);
+                Poll::Ready(Head::Stream)
+            }
+            Err(error) => {
+                self.work = Work::Done;
+                Poll::Ready(Head::Failed(error))
+            }
+        }
+    }
+
+    /// The response becomes a stream: the frame that opens it, if the client's revision has one.
+    pub fn open_stream(&mut self) -> Option<Bytes> {
+        let (sessions, id) = self.listener.session.as_ref()?;
+        let state = sessions.state(*id);
+        let log = state.new_stream();
+        let priming = self.listener.version.has_priming_events().then(|| log.priming(None));
+        self.stream = Some((state, log));
+        priming
+    }
+
+    /// The next frame of the stream; `None` at its end.
+    pub fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        loop {
+            match std::mem::replace(&mut self.work, Work::Done) {
+                Work::Done => {
+                    self.end();
+                    return Poll::Ready(None);
+                }
+                Work::Last(message) => return Poll::Ready(Some(self.frame(&message))),
+                Work::Pending(working) => {
+                    self.work = Work::Pending(working);
+                    match ready!(self.poll_head(cx)) {
+                        Head::Message(message) => self.work = Work::Last(message),
+                        Head::Failed(error) => {
+                            self.work = Work::Last((self.render)(Some(&self.id), &error));
+                        }
+                        Head::Stream | Head::Cancelled => {}
+                    }
+                }
+                Work::Streaming(mut events) => {
+                    if self.poll_cancelled(cx) {
+                        continue;
+                    }
+                    match Pin::new(&mut events).poll_next(cx) {
+                        Poll::Pending => {
+                            self.work = Work::Streaming(events);
+                            return Poll::Pending;
+                        }
+                        Poll::Ready(event) => {
+                            if let Some(frame) = self.take_event(event, events) {
+                                return Poll::Ready(Some(frame));
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn take_event(&mut self, event: Option<Result<Event, Error>>, events: Events) -> Option<Bytes> {
+        let message = match event {
+            Some(Ok(Event::Response(response))) => response.bytes,
+            Some(Err(error)) => (self.render)(Some(&self.id), &error),
+            None => return None,
+            Some(Ok(Event::Notification(message))) => {
+                self.work = Work::Streaming(events);
+                return self.wants(&message).then(|| self.frame(&message));
+            }
+            Some(Ok(Event::Request(request, responder))) => {
+                self.work = Work::Streaming(events);
+                return self.ask(request, responder);
+            }
+        };
+        Some(self.frame(&message))
+    }
+
+    /// Asks the client; a client without a session has no way to answer.
+    fn ask(&mut self, request: Bytes, responder: Responder) -> Option<Bytes> {
+        let (state, _) = self.stream.as_ref()?;
+        let (number, request) = state.asked().register(state.home(), request, responder)?;
+        self.asked.push(number);
+        Some(self.frame(&request))
+    }
+
+    /// Whether the client's log level lets a notification pass.
+    fn wants(&self, notification: &Bytes) -> bool {
+        self.listener.log_level.is_none()
+            || Message::parse(notification.clone())
+                .map_or(true, |message| passes_level(&message, self.listener.log_level))
+    }
+
+    fn frame(&self, message: &[u8]) -> Bytes {
+        match &self.stream {
+            Some((_, log)) => log.push(message),
+            None => sse::encode(message, None),
+        }
+    }
+
+    fn poll_cancelled(&mut self, cx: &mut Context<'_>) -> bool {
+        let cancelled =
+            self.listener.claim.as_ref().is_some_and(|claim| claim.poll_cancelled(cx).is_ready());
+        if cancelled {
+            self.work = Work::Done;
+        }
+        cancelled
+    }
+
+    fn end(&mut self) {
+        self.listener.claim = None;
+        if let Some((state, log)) = &self.stream {
+            for number in self.asked.drain(..) {
+                state.asked().forget(number);
+            }
+            log.end();
+        }
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Whether a client that asked for `wanted` gets a notification; only log messages have a level.
+pub(super) fn passes_level(notification: &Message, wanted: Option<LogLevel>) -> bool {
+    let Some(wanted) = wanted else { return true };
+    notification.method_name() != notification::MESSAGE
+        || level_of(notification).is_none_or(|level| level >= wanted)
+}
+
+fn level_of(message: &Message) -> Option<LogLevel> {
+    #[derive(serde::Deserialize)]
+    struct Params<'a> {
+        #[serde(borrow)]
+        level: std::borrow::Cow<'a, str>,
+    }
+    let params: Params<'_> = serde_json::from_slice(message.params()?).ok()?;
+    LogLevel::parse(&params.level)
+}

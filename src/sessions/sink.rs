@@ -1,0 +1,40 @@
+//! Messages of a session's own backend connections, on their way to its GET stream.
+
+use std::sync::Arc;
+
+use super::relay::passes_level;
+use super::{Sessions, State};
+use crate::backends::{SessionSink, Unsolicited};
+use crate::call::SessionId;
+
+impl SessionSink for Sessions {
+    fn deliver(
+        &self,
+        session: SessionId,
+        _backend: &Arc<str>,
+        message: Unsolicited,
+    ) -> Result<(), Unsolicited> {
+        let Some(state) = self.existing_state(session) else { return Err(message) };
+        match message {
+            Unsolicited::Notification(notification) => {
+                if !passes_level(&notification, state.level()) || state.notify(notification.raw()) {
+                    return Ok(());
+                }
+                Err(Unsolicited::Notification(notification))
+            }
+            Unsolicited::Request(request, responder) => ask(&state, request, responder),
+            // The connection's lists are fetched anew; the client hears of what changed in them.
+            Unsolicited::Reinitialized => Ok(()),
+        }
+    }
+}
+
+fn ask(
+    state: &State,
+    request: crate::mcp::Message,
+    responder: crate::call::Responder,
+) -> Result<(), Unsolicited> {
+    state
+        .ask(request.raw().clone(), responder)
+        .map_err(|(_, responder)| Unsolicited::Request(request, responder))
+}

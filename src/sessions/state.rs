@@ -1,0 +1,172 @@
+//! What a session keeps in memory at its home, made when it is first needed.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use super::asked::Asked;
+use super::log::Log;
+use super::session::Home;
+use crate::call::{Endpoint, Responder, SessionId};
+use crate::catalogue::View;
+use crate::mcp::LogLevel;
+
+/// The number of the stream that GET opens; POST streams count from one.
+pub const LISTEN: u32 = 0;
+/// How many streams of one session are kept for a client that comes back, and for how long after
+/// their end.
+const MAX_KEPT_STREAMS: usize = 64;
+const KEEP_ENDED: Duration = Duration::from_mins(5);
+
+/// Soft state of one session.
+pub struct State {
+    /// Whose it is.
+    pub id: SessionId,
+    home: Home,
+    level: AtomicU8,
+    asked: Asked,
+    listen: Arc<Log>,
+    listening: Mutex<Option<(Endpoint, View)>>,
+    open_streams: AtomicUsize,
+    posts: Mutex<Posts>,
+    touched: Mutex<Instant>,
+}
+
+#[derive(Default)]
+struct Posts {
+    last: u32,
+    logs: HashMap<u32, Arc<Log>>,
+}
+
+/// A GET stream is open as long as this lives.
+pub struct Listening(Arc<State>);
+
+impl State {
+    pub(super) fn new(id: SessionId, home: Home) -> Self {
+        Self {
+            id,
+            home,
+            level: AtomicU8::new(u8::MAX),
+            asked: Asked::default(),
+            listen: Log::new(LISTEN),
+            listening: Mutex::default(),
+            open_streams: AtomicUsize::new(0),
+            posts: Mutex::default(),
+            touched: Mutex::new(Instant::now()),
+        }
+    }
+
+    /// The least severe log messages the client wants, if it said so.
+    pub fn level(&self) -> Option<LogLevel> {
+        LogLevel::ALL.get(usize::from(self.level.load(Ordering::Relaxed))).copied()
+    }
+
+    /// `logging/setLevel`.
+    pub fn set_level(&self, level: LogLevel) {
+        self.level.store(level as u8, Ordering::Relaxed);
+        self.touch();
+    }
+
+    /// The log of a new POST stream; the oldest ended one gives way if there are too many.
+    pub fn new_stream(&self) -> Arc<Log> {
+        let mut posts = self.posts.lock();
+        if posts.logs.len() >= MAX_KEPT_STREAMS {
+            let oldest = posts.logs.iter().filter_map(|(n, log)| Some((log.ended()?, *n))).min();
+            if let Some((_, number)) = oldest {
+                posts.logs.remove(&number);
+            }
+        }
+        posts.last += 1;
+        let log = Log::new(posts.last);
+        let number = posts.last;
+        posts.logs.insert(number, Arc::clone(&log));
+        log
+    }
+
+    /// The stream an event id speaks of.
+    pub fn stream(&self, number: u32) -> Option<Arc<Log>> {
+        if number == LISTEN {
+            return Some(Arc::clone(&self.listen));
+        }
+        self.posts.lock().logs.get(&number).cloned()
+    }
+
+    /// A GET stream opens at an endpoint, for a client that sees the catalogue in some way.
+    pub fn listen(self: &Arc<Self>, endpoint: Endpoint, view: View) -> Listening {
+        *self.listening.lock() = Some((endpoint, view));
+        self.open_streams.fetch_add(1, Ordering::Relaxed);
+        Listening(Arc::clone(self))
+    }
+
+    /// Whether a GET stream was opened at such an endpoint by a client with such a view.
+    pub fn listens(&self, at: impl Fn(&Endpoint, &View) -> bool) -> bool {
+        self.listening.lock().as_ref().is_some_and(|(endpoint, view)| at(endpoint, view))
+    }
+
+    /// Says something to the client on its GET stream; false if it never opened one.
+    pub fn notify(&self, message: &[u8]) -> bool {
+        let was_read = self.listen.was_read();
+        if was_read {
+            self.listen.push(message);
+        }
+        was_read
+    }
+
+    /// Asks the client on its GET stream, or gives the question back if it has none open.
+    ///
+    /// # Errors
+    /// With the request and its responder, for another way.
+    pub fn ask(&self, request: Bytes, responder: Responder) -> Result<(), (Bytes, Responder)> {
+        if self.open_streams.load(Ordering::Relaxed) == 0 {
+            return Err((request, responder));
+        }
+        if let Some((_, request)) = self.asked.register(self.home, request, responder) {
+            self.listen.push(&request);
+        }
+        Ok(())
+    }
+
+    /// The questions the client has open.
+    pub fn asked(&self) -> &Asked {
+        &self.asked
+    }
+
+    /// The replica that holds this state.
+    pub fn home(&self) -> Home {
+        self.home
+    }
+
+    /// Somebody used it.
+    pub fn touch(&self) {
+        *self.touched.lock() = Instant::now();
+    }
+
+    /// Drops what is over; whether anything worth keeping is left at `now`.
+    pub(super) fn sweep(&self, now: Instant, max_idle: Duration) -> bool {
+        let asks = self.asked.expire(now);
+        let mut posts = self.posts.lock();
+        posts.logs.retain(|_, log| log.ended().is_none_or(|ended| now < ended + KEEP_ENDED));
+        let streams = !posts.logs.is_empty() || self.open_streams.load(Ordering::Relaxed) > 0;
+        asks || streams || now < *self.touched.lock() + max_idle
+    }
+
+    /// Ends all streams: the session was deleted, or we stop.
+    pub(super) fn close(&self) {
+        self.listen.end();
+        for log in self.posts.lock().logs.values() {
+            log.end();
+        }
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.0.open_streams.fetch_sub(1, Ordering::Relaxed);
+        self.0.touch();
+    }
+}

@@ -1,0 +1,31 @@
+// The command line of the MCP Inspector.   node inspector.mjs URL [TOOL [ARGUMENTS]]
+// PEER_ERA: legacy (default), auto or modern. It runs once to list and once to call, as a person would.
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { parse, report } from './report.mjs';
+
+const { url, tool, args } = parse();
+const launcher = fileURLToPath(
+  new URL('../node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js', import.meta.url),
+);
+// It keeps settings and credentials under HOME.
+const home = mkdtempSync(join(tmpdir(), 'inspector-'));
+process.on('exit', () => rmSync(home, { recursive: true, force: true }));
+
+async function inspect(...request) {
+  const era = process.env.PEER_ERA ?? 'legacy';
+  const command = [launcher, '--cli', url, '--transport', 'http', '--protocol-era', era, ...request];
+  const env = { ...process.env, HOME: home, MCP_INSPECTOR_SECRET_STORE: 'file' };
+  const { stdout } = await promisify(execFile)(process.execPath, command, { env, maxBuffer: 64 << 20 });
+  return JSON.parse(stdout);
+}
+
+await report(async () => {
+  const { tools } = await inspect('--method', 'tools/list');
+  const result = await inspect('--method', 'tools/call', '--tool-name', tool, '--tool-args-json', JSON.stringify(args));
+  return { protocol: null, tools: tools.map(({ name }) => name), result };
+});

@@ -1,0 +1,32 @@
+// mcp-remote, the bridge desktop clients use: a stdio server that speaks to URL, driven here with the TypeScript SDK v1.
+//   node mcp_remote.mjs URL [TOOL [ARGUMENTS]]
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
+import { parse, report } from './report.mjs';
+
+const { url, tool, args } = parse();
+const bridge = fileURLToPath(new URL('../node_modules/mcp-remote/dist/proxy.js', import.meta.url));
+// It remembers servers between runs; each of ours starts with an empty memory.
+const memory = mkdtempSync(join(tmpdir(), 'mcp-remote-'));
+process.on('exit', () => rmSync(memory, { recursive: true, force: true }));
+
+await report(async () => {
+  const client = new Client({ name: 'mcp-remote', version: '1.0.0' });
+  const transport = new StdioClientTransport({
+    command: process.execPath,
+    args: [bridge, url, '--allow-http', '--transport', 'http-only'],
+    env: { ...process.env, MCP_REMOTE_CONFIG_DIR: memory },
+    stderr: process.env.PEER_DEBUG ? 'inherit' : 'ignore',
+  });
+  let protocol;
+  transport.setProtocolVersion = (version) => (protocol = version);
+  await client.connect(transport);
+  const { tools } = await client.listTools();
+  const result = await client.callTool({ name: tool, arguments: args });
+  await client.close();
+  return { protocol, tools: tools.map(({ name }) => name), result };
+});

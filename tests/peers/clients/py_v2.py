@@ -1,0 +1,22 @@
+"""Python SDK v2.   py_v2.py URL [TOOL [ARGUMENTS]]
+
+PEER_ERA: auto (the SDK's default: asks for MCP 2026-07-28 first), legacy or a revision.
+"""
+
+import os
+
+from mcp import Client
+
+from report import parse, plain, report
+
+url, tool, args = parse()
+
+
+async def work():
+    async with Client(url, mode=os.environ.get("PEER_ERA", "auto")) as client:
+        tools = (await client.list_tools()).tools
+        result = await client.call_tool(tool, args)
+        return {"protocol": client.protocol_version, "tools": [tool.name for tool in tools], "result": plain(result)}
+
+
+report(work)

@@ -1,0 +1,18 @@
+// TypeScript SDK v2.   node ts_v2.mjs URL [TOOL [ARGUMENTS]]
+// PEER_ERA: legacy (the SDK's default), auto (probes for MCP 2026-07-28 first) or a revision.
+import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
+import { parse, report } from './report.mjs';
+
+const { url, tool, args } = parse();
+const era = process.env.PEER_ERA ?? 'legacy';
+
+await report(async () => {
+  const mode = /^\d/.test(era) ? { pin: era } : era;
+  const client = new Client({ name: 'ts-v2', version: '1.0.0' }, { versionNegotiation: { mode } });
+  const transport = new StreamableHTTPClientTransport(new URL(url));
+  await client.connect(transport);
+  const { tools } = await client.listTools();
+  const result = await client.callTool({ name: tool, arguments: args });
+  await client.close();
+  return { protocol: client.getNegotiatedProtocolVersion() ?? transport.protocolVersion, tools: tools.map(({ name }) => name), result };
+});

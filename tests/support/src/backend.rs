@@ -1,0 +1,82 @@
+//! Real MCP servers over HTTP, each on a free port of loopback.
+
+use std::process::Command;
+
+use crate::peers::command;
+use crate::{Peers, Process, Signal};
+
+/// A running MCP server that was not written here (the conformance fixture excepted).
+pub struct Backend {
+    process: Process,
+    url: String,
+}
+
+impl Backend {
+    /// npm `server-everything` (TypeScript SDK v1): sessions, SSE answers, a tool list that depends on the client.
+    pub async fn everything_http(peers: &Peers) -> Self {
+        Self::start(peers, "", "servers/everything.mjs", &["http", "0"]).await
+    }
+
+    /// npm `server-everything` over HTTP+SSE of 2024-11-05; its URL is the GET endpoint.
+    pub async fn everything_sse(peers: &Peers) -> Self {
+        Self::start(peers, "", "servers/everything.mjs", &["sse", "0"]).await
+    }
+
+    /// The backend of the conformance suite.
+    pub async fn fixture_http(peers: &Peers) -> Self {
+        Self::start(peers, "", "fixture/fixture.mjs", &["http", "0"]).await
+    }
+
+    /// TypeScript SDK v2: MCP 2026-07-28 and, without sessions, 2025.
+    pub async fn ts_v2_http(peers: &Peers) -> Self {
+        Self::start(peers, "", "servers/ts_v2.mjs", &["http", "0"]).await
+    }
+
+    /// Python SDK v1: 2025, with sessions.
+    pub async fn py_v1_http(peers: &Peers) -> Self {
+        Self::start(peers, "mcp-v1", "servers/py_v1.py", &["http", "0"]).await
+    }
+
+    /// Python SDK v2: MCP 2026-07-28 and, with sessions, 2025.
+    pub async fn py_v2_http(peers: &Peers) -> Self {
+        Self::start(peers, "mcp-v2", "servers/py_v2.py", &["http", "0"]).await
+    }
+
+    /// A server that does what servers should not; `habits` are the variables of `servers/misbehave.mjs`.
+    pub async fn misbehave_http(peers: &Peers, habits: &[(&str, &str)]) -> Self {
+        let mut command = command(&peers.script("", "servers/misbehave.mjs"));
+        command.args(["http", "0"]).envs(habits.iter().copied());
+        Self::spawn("misbehave.mjs", command).await
+    }
+
+    async fn start(peers: &Peers, venv: &str, script: &str, args: &[&str]) -> Self {
+        let mut command = command(&peers.script(venv, script));
+        command.args(args);
+        Self::spawn(script, command).await
+    }
+
+    /// Starts any command that prints `listening URL` once it listens. The port is the one the process itself names, so
+    /// what answers there is what was started.
+    pub async fn spawn(name: &str, command: Command) -> Self {
+        let process = Process::spawn(name, command);
+        let url = process
+            .line("line `listening URL`", |line| line.strip_prefix("listening ").map(str::to_owned))
+            .await;
+        Self { process, url }
+    }
+
+    /// Where it listens.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The process.
+    pub fn process(&self) -> &Process {
+        &self.process
+    }
+
+    /// `kill -9`, as the out-of-memory killer does it.
+    pub fn kill(&self) {
+        self.process.signal(Signal::KILL);
+    }
+}

@@ -1,0 +1,142 @@
+//! Other people's clients, run against an endpoint.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::peers::command;
+use crate::{Peers, Process, rmcp_client, within};
+
+/// A client has its own deadline of a minute and says what it waited for; this one is for a client that hangs.
+const CLIENT_DEADLINE: Duration = Duration::from_secs(90);
+const SUITE_DEADLINE: Duration = Duration::from_secs(200);
+
+/// A client nobody here wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Client {
+    /// TypeScript SDK v1.
+    TsV1,
+    /// TypeScript SDK v2 as it comes: 2025.
+    TsV2,
+    /// TypeScript SDK v2 that asks for 2026-07-28 first.
+    TsV2Auto,
+    /// Python SDK v1.
+    PyV1,
+    /// Python SDK v2 as it comes: asks for 2026-07-28 first.
+    PyV2,
+    /// Python SDK v2 told to speak 2025.
+    PyV2Legacy,
+    /// The command line of the MCP Inspector.
+    Inspector,
+    /// mcp-remote, the bridge desktop clients use.
+    McpRemote,
+    /// rmcp, the SDK for Rust, in this process.
+    Rmcp,
+}
+
+impl Client {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::TsV1,
+        Self::TsV2,
+        Self::TsV2Auto,
+        Self::PyV1,
+        Self::PyV2,
+        Self::PyV2Legacy,
+        Self::Inspector,
+        Self::McpRemote,
+        Self::Rmcp,
+    ];
+
+    /// venv, script and era of a client that is a program.
+    fn program(self) -> Option<(&'static str, &'static str, &'static str)> {
+        Some(match self {
+            Self::TsV1 => ("", "clients/ts_v1.mjs", ""),
+            Self::TsV2 => ("", "clients/ts_v2.mjs", "legacy"),
+            Self::TsV2Auto => ("", "clients/ts_v2.mjs", "auto"),
+            Self::PyV1 => ("mcp-v1", "clients/py_v1.py", ""),
+            Self::PyV2 => ("mcp-v2", "clients/py_v2.py", "auto"),
+            Self::PyV2Legacy => ("mcp-v2", "clients/py_v2.py", "legacy"),
+            Self::Inspector => ("", "clients/inspector.mjs", "legacy"),
+            Self::McpRemote => ("", "clients/mcp_remote.mjs", ""),
+            Self::Rmcp => return None,
+        })
+    }
+
+    /// Connects to `url`, lists the tools and calls `tool`: `{ok, protocol, tools, result}`, or `{ok: false, error}`.
+    pub async fn run(self, peers: &Peers, url: &str, tool: &str, arguments: &Value) -> Value {
+        let Some((venv, script, era)) = self.program() else {
+            return within("rmcp", rmcp_client::run(url, tool, arguments)).await;
+        };
+        let mut command = command(&peers.script(venv, script));
+        command.args([url, tool, &arguments.to_string()]).env("PEER_ERA", era);
+        last_json_line(script, command, CLIENT_DEADLINE).await
+    }
+}
+
+/// What the conformance suite found.
+#[derive(Clone, Debug)]
+pub struct Conformance {
+    /// How many scenarios count at this revision.
+    pub scored: u64,
+    /// How many of those passed.
+    pub passed: u64,
+    /// Failed checks by scenario, scored or not.
+    pub failures: BTreeMap<String, Vec<String>>,
+}
+
+impl Peers {
+    /// Everything a TypeScript client can do with `server-everything`: `[[step, value], …]`. `options` are those of
+    /// `conversation.mjs`.
+    pub async fn conversation(&self, url: &str, options: &[&str]) -> Value {
+        let mut command = command(&self.script("", "clients/conversation.mjs"));
+        command.arg(url).args(options);
+        transcript("conversation.mjs", command).await
+    }
+
+    /// The same with the Python SDK; `prefix` stands before the names of tools and prompts.
+    pub async fn python_conversation(&self, url: &str, prefix: &str) -> Value {
+        let mut command = command(&self.script("mcp-v1", "clients/conversation.py"));
+        command.args([url, prefix]);
+        transcript("conversation.py", command).await
+    }
+
+    /// Runs the official conformance suite at `revision` against `url`.
+    pub async fn conformance(&self, url: &str, revision: &str) -> Conformance {
+        let mut command = command(&self.script("", "conformance/run.mjs"));
+        command.args([url, "--revision", revision]);
+        let report = last_json_line("conformance", command, SUITE_DEADLINE).await;
+        let scenarios = report["scenarios"].as_object().expect("the report names scenarios");
+        let failures = scenarios.iter().filter_map(|(name, scenario)| {
+            let failures = scenario["failures"].as_array().expect("a scenario lists its failures");
+            let failures: Vec<_> = failures
+                .iter()
+                .map(|failure| failure.as_str().unwrap_or_default().to_owned())
+                .collect();
+            (!failures.is_empty()).then(|| (name.clone(), failures))
+        });
+        Conformance {
+            scored: report["scored"].as_u64().expect("a number of scored scenarios"),
+            passed: report["passed"].as_u64().expect("a number of passed scenarios"),
+            failures: failures.collect(),
+        }
+    }
+}
+
+async fn transcript(name: &str, command: Command) -> Value {
+    let mut report = last_json_line(name, command, CLIENT_DEADLINE).await;
+    assert_eq!(report["ok"], true, "{name}: {}", report["error"]);
+    report["transcript"].take()
+}
+
+/// Peers print what they found as the last line of stdout.
+async fn last_json_line(name: &str, mut command: Command, deadline: Duration) -> Value {
+    command.env("PYTHONDONTWRITEBYTECODE", "1");
+    let mut process = Process::spawn(name, command);
+    process.finished(deadline).await;
+    let stdout = process.stdout();
+    let report = stdout.last().and_then(|line| serde_json::from_str(line).ok());
+    report.unwrap_or_else(|| panic!("{name} printed no report\n{}", process.output()))
+}

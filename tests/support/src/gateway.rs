@@ -1,0 +1,130 @@
+//! The real gateway, started from its binary.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::{Process, RawClient, within};
+
+/// A running gateway on free ports of loopback.
+pub struct Gateway {
+    process: Process,
+    mcp: String,
+    metrics: String,
+}
+
+impl Gateway {
+    /// Runs `serve --config CONFIG` of `binary` (`env!("CARGO_BIN_EXE_portcullis")`) until it says where it listens.
+    pub async fn start(binary: &str, config: &Path) -> Self {
+        Self::start_with(binary, config, |_| {}).await
+    }
+
+    /// As [`Gateway::start`], after `adjust` had a look at the command.
+    pub async fn start_with(
+        binary: &str,
+        config: &Path,
+        adjust: impl FnOnce(&mut Command),
+    ) -> Self {
+        let mut command = Command::new(binary);
+        inherit_nothing_of_ours(&mut command);
+        command.arg("serve").arg("--config").arg(config);
+        command.env("PORTCULLIS_AGGREGATOR_PORT", "0").env("PORTCULLIS_METRICS_PORT", "0");
+        adjust(&mut command);
+        let process = Process::spawn("portcullis serve", command);
+        // The addresses come from the process itself: with port 0 nobody else can answer there.
+        let mcp =
+            process.line("line `listening on URL`", |line| url_after(line, "listening on ")).await;
+        let metrics =
+            process.line("line `metrics on URL`", |line| url_after(line, "metrics on ")).await;
+        Self { process, mcp, metrics }
+    }
+
+    /// The endpoint in front of all servers.
+    pub fn url(&self) -> &str {
+        &self.mcp
+    }
+
+    /// The endpoint of one server under its own names.
+    pub fn server_url(&self, server: &str) -> String {
+        format!("{}/servers/{server}/mcp", self.origin())
+    }
+
+    /// `http://127.0.0.1:PORT` of the MCP listener.
+    pub fn origin(&self) -> &str {
+        self.mcp.trim_end_matches("/mcp")
+    }
+
+    /// Where the metrics are.
+    pub fn metrics_url(&self) -> &str {
+        &self.metrics
+    }
+
+    /// `http://127.0.0.1:PORT` of the metrics listener.
+    pub fn metrics_origin(&self) -> &str {
+        self.metrics.trim_end_matches("/metrics")
+    }
+
+    /// Waits until all these tools are listed, and gives the client that saw them. A list waits for backends in their
+    /// first start, but not as long as a busy machine may take to start five of them.
+    pub async fn client_that_sees(&self, tools: &[&str]) -> RawClient {
+        let client = RawClient::connect(&self.mcp, &json!({})).await;
+        let mut ticks = tokio::time::interval(Duration::from_millis(50));
+        let what = format!("a list with {tools:?}");
+        within(&what, async {
+            loop {
+                ticks.tick().await;
+                let list = client.call("tools/list", &json!({})).await;
+                if tools.iter().all(|tool| list.contains(&format!("\"{tool}\""))) {
+                    break;
+                }
+            }
+        })
+        .await;
+        client
+    }
+
+    /// The process.
+    pub fn process(&self) -> &Process {
+        &self.process
+    }
+
+    /// The process, to wait for its end.
+    pub fn process_mut(&mut self) -> &mut Process {
+        &mut self.process
+    }
+}
+
+/// A variable that somebody exported must not decide what a test shows.
+fn inherit_nothing_of_ours(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("PORTCULLIS_") {
+            command.env_remove(name);
+        }
+    }
+}
+
+/// The URL behind `marker`, in a line for people or inside a JSON string. Only IPv4: `localhost` has a second one.
+fn url_after(line: &str, marker: &str) -> Option<String> {
+    let (_, rest) = line.split_once(marker)?;
+    let url =
+        rest.split(|char: char| char.is_whitespace() || "\"',\\\u{1b}".contains(char)).next()?;
+    url.starts_with("http://127.0.0.1:").then(|| url.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::url_after;
+
+    #[test]
+    fn the_address_is_found_in_plain_and_in_json_lines() {
+        let url = Some("http://127.0.0.1:8090/mcp".to_owned());
+        assert_eq!(url_after("INFO listening on http://127.0.0.1:8090/mcp", "listening on "), url);
+        assert_eq!(
+            url_after(r#"{"message":"listening on http://127.0.0.1:8090/mcp"}"#, "listening on "),
+            url
+        );
+        assert_eq!(url_after("listening on http://[::1]:8090/mcp", "listening on "), None);
+    }
+}
