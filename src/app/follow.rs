@@ -44,10 +44,10 @@ fn tell(kinds: Kinds, sessions: &Sessions, is_for: impl Fn(&Endpoint, &View) -> 
 pub(super) async fn updates(mut updates: broadcast::Receiver<Updated>, sessions: Arc<Sessions>) {
     loop {
         match updates.recv().await {
-            Ok(updated) => {
-                for session in sessions.subscriptions().interested(&updated) {
+            Ok(update) => {
+                for session in sessions.subscriptions().interested(&update) {
                     if let Some(state) = sessions.existing_state(session) {
-                        state.notify(&updated.message);
+                        state.notify(&update.message);
                     }
                 }
             }

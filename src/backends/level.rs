@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 use tracing::debug;
 
-use super::{Declared, Owner, Pooled};
+use super::{Owner, Pooled};
 use crate::mcp::LogLevel;
 use crate::outbound;
 
@@ -43,7 +43,7 @@ impl Pooled {
     /// Sees to it that the backend sends log messages of this level (`logging/setLevel`).
     pub async fn want_level(&self, client: &outbound::Client, level: LogLevel) {
         let is_shared = !matches!(self.key().owner, Owner::Session(_));
-        if !Declared::parse(self.initialized()).logging || !self.told.wants(level, is_shared) {
+        if !self.declared().logging || !self.told.wants(level, is_shared) {
             return;
         }
         let params = json!({ "level": level.as_str() });

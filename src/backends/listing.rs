@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use tokio::time::sleep;
 use tracing::{debug, warn};
 
-use super::offer::{Declared, Item, Kind, Offer};
+use super::offer::{Item, Kind, Offer};
 use super::{Connection, Pooled};
 use crate::call;
 use crate::mcp::Message;
@@ -109,7 +109,7 @@ impl Lists<'_> {
     /// When none can be read.
     async fn all(&self) -> Result<Offer, call::Error> {
         let initialized = self.pooled.initialized().clone();
-        let declared = Declared::parse(&initialized);
+        let declared = self.pooled.declared();
         let list = async |kind: Kind| {
             let items = if declared.lists(kind) { Some(self.list(kind).await) } else { None };
             (kind, items)

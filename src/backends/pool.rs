@@ -16,7 +16,7 @@ use super::connection::{Dialed, Dialer};
 use super::interned::Interned;
 use super::key::{Key, Owner};
 use super::level::Told;
-use super::{Config, Connection, Context, Listing, Offer, OpenError, inbox, listing};
+use super::{Config, Connection, Context, Declared, Listing, Offer, OpenError, inbox, listing};
 use crate::call::SessionId;
 
 /// How many connections one backend may have at one time.
@@ -49,13 +49,14 @@ pub struct Pooled {
     backend: Arc<str>,
     key: Key,
     initialized: Bytes,
+    declared: Declared,
     /// Kept here because asking the connection for it costs a lock more for every call.
     closed: CancellationToken,
     listing: watch::Sender<Listing>,
     changed: Notify,
     list_changes: broadcast::Sender<ListChanged>,
-    pub(super) told: Told,
     offers: Arc<Interned>,
+    pub(super) told: Told,
 }
 
 /// What a connection offers has become known, or has changed.
@@ -83,6 +84,11 @@ impl Pooled {
     /// The `InitializeResult`, as the backend sent it.
     pub fn initialized(&self) -> &Bytes {
         &self.initialized
+    }
+
+    /// What the backend declares on it.
+    pub fn declared(&self) -> Declared {
+        self.declared
     }
 
     /// Cancelled when the connection is of no more use.
@@ -276,6 +282,7 @@ impl Pool {
             connection,
             backend: self.config.name.clone(),
             key,
+            declared: Declared::parse(&initialized),
             initialized,
             listing: watch::Sender::default(),
             changed: Notify::new(),

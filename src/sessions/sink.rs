@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use super::Sessions;
 use super::relay::passes_level;
-use super::{Sessions, State};
 use crate::backends::{SessionSink, Unsolicited};
 use crate::call::SessionId;
 
@@ -22,19 +22,14 @@ impl SessionSink for Sessions {
                 }
                 Err(Unsolicited::Notification(notification))
             }
-            Unsolicited::Request(request, responder) => ask(&state, request, responder),
+            Unsolicited::Request(request, responder) => {
+                match state.ask(request.raw().clone(), responder) {
+                    Ok(()) => Ok(()),
+                    Err((_, responder)) => Err(Unsolicited::Request(request, responder)),
+                }
+            }
             // The connection's lists are fetched anew; the client hears of what changed in them.
             Unsolicited::Reinitialized => Ok(()),
         }
     }
-}
-
-fn ask(
-    state: &State,
-    request: crate::mcp::Message,
-    responder: crate::call::Responder,
-) -> Result<(), Unsolicited> {
-    state
-        .ask(request.raw().clone(), responder)
-        .map_err(|(_, responder)| Unsolicited::Request(request, responder))
 }

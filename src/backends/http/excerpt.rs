@@ -11,15 +11,15 @@ pub(super) fn excerpt(body: &[u8]) -> String {
     let text = if text.trim_start().starts_with('<') { without_markup(&text) } else { text.into() };
     let mut shown = String::new();
     for word in text.split_whitespace() {
-        if shown.chars().count() + word.chars().count() >= SHOWN {
-            shown.extend(word.chars().take(SHOWN.saturating_sub(shown.chars().count())));
-            shown.push('…');
-            break;
-        }
         if !shown.is_empty() {
             shown.push(' ');
         }
         shown.extend(word.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }));
+        if let Some((at, _)) = shown.char_indices().nth(SHOWN) {
+            shown.truncate(at);
+            shown.push('…');
+            break;
+        }
     }
     shown
 }
@@ -44,6 +44,8 @@ fn without_markup(html: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -53,12 +55,17 @@ mod tests {
         assert_eq!(excerpt(page.as_bytes()), "502 Bad Gateway nginx");
     }
 
-    #[test]
-    fn whatever_comes_fits_on_a_line() {
-        for body in [&b"\xff\xfe\n\n\x1b[2J"[..], &[b'a'; 10_000], b"<", b"<style>", b""] {
-            let shown = excerpt(body);
-            assert!(shown.chars().count() <= SHOWN + 1, "{shown}");
-            assert!(!shown.contains(char::is_control), "{shown}");
+    proptest! {
+        #[test]
+        fn whatever_comes_fits_on_a_line(
+            text in r"(<|>|/|style|script|\PC|\s|\x00){0,60}",
+            garbage in proptest::collection::vec(any::<u8>(), 0..300),
+        ) {
+            for body in [text.as_bytes(), &garbage] {
+                let shown = excerpt(body);
+                prop_assert!(shown.chars().count() <= SHOWN + 1, "{shown}");
+                prop_assert!(!shown.contains(char::is_control), "{shown}");
+            }
         }
     }
 }

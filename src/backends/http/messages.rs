@@ -127,7 +127,34 @@ pub(super) fn parse_into(
     }
     let batch: Vec<&RawValue> = serde_json::from_slice(&payload).map_err(Invalid::Json)?;
     for part in batch {
-        queue.push_back(Message::parse(payload.slice_ref(part.get().as_bytes()))?);
+        match Message::parse(payload.slice_ref(part.get().as_bytes())) {
+            Ok(message) => queue.push_back(message),
+            Err(_) => dropped("garbage"),
+        }
     }
     Ok(queue.pop_front())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_is_no_message_in_a_batch_does_not_cost_the_others() {
+        let batch = r#"[{"jsonrpc":"2.0","id":1,"result":1}, 5, {"jsonrpc":"2.0","method":"m"}]"#;
+        let mut queue = VecDeque::new();
+        let first = parse_into(Bytes::from(batch), &mut queue).unwrap().unwrap();
+        assert_eq!(first.id().unwrap().as_u64(), Some(1));
+        assert_eq!(queue.len(), 1);
+        assert_eq!(queue[0].method_name(), "m");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_server_sends_is_parsed_or_refused(text in r#"[\[\]{}:,"a-c0-9 ]{0,40}"#) {
+            let _ = parse_into(Bytes::from(text), &mut VecDeque::new());
+        }
+    }
 }

@@ -154,7 +154,9 @@ mod tests {
     use crate::call::tests::list_tools;
 
     #[derive(Clone, Default)]
-    struct Kept(Arc<Mutex<Vec<(Outcome, Option<String>)>>>);
+    struct Kept(Arc<Mutex<Vec<Ended>>>);
+
+    type Ended = (Outcome, Option<String>);
 
     impl Recorder for Kept {
         fn record(&self, record: &Record) {

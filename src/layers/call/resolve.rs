@@ -52,17 +52,19 @@ impl<S> Resolve<S> {
             Method::CallTool => {
                 let name = required(params.name.as_ref(), "name")?;
                 let tool = catalogue.resolve_tool(endpoint, name, &view);
-                Route::Entry(tool.ok_or_else(|| Error::UnknownTool(name.into()))?)
+                Route::Entry(tool.ok_or_else(|| catalogue.missing(endpoint, Kind::Tool, name))?)
             }
             Method::GetPrompt => {
                 let name = required(params.name.as_ref(), "name")?;
                 let prompt = catalogue.resolve_prompt(endpoint, name, &view);
-                Route::Entry(prompt.ok_or_else(|| Error::UnknownPrompt(name.into()))?)
+                Route::Entry(prompt.ok_or_else(|| catalogue.missing(endpoint, Kind::Prompt, name))?)
             }
             Method::ReadResource | Method::Subscribe | Method::Unsubscribe => {
                 let uri = required(params.uri.as_ref(), "uri")?;
                 let resource = catalogue.resolve_resource(endpoint, uri, &view);
-                Route::Entry(resource.ok_or_else(|| Error::UnknownResource(uri.into()))?)
+                Route::Entry(
+                    resource.ok_or_else(|| catalogue.missing(endpoint, Kind::Resource, uri))?,
+                )
             }
             Method::Complete => self.completed(call, &view)?,
             Method::Initialize
@@ -81,18 +83,18 @@ impl<S> Resolve<S> {
 
     /// Where an argument is completed: whoever has the prompt or the template.
     fn completed(&self, call: &Call, view: &View) -> Result<Route, Error> {
-        let entry = match &call.request.params().reference {
-            Some(Reference::Prompt(Text { value, .. })) => self
-                .catalogue
-                .resolve_prompt(&call.endpoint, value, view)
-                .ok_or_else(|| Error::UnknownPrompt(value.clone()))?,
-            Some(Reference::Resource(Text { value, .. })) => self
-                .catalogue
-                .resolve_template(&call.endpoint, value, view)
-                .ok_or_else(|| Error::UnknownResource(value.clone()))?,
+        let (catalogue, endpoint) = (&self.catalogue, &call.endpoint);
+        let (entry, kind, key) = match &call.request.params().reference {
+            Some(Reference::Prompt(Text { value, .. })) => {
+                (catalogue.resolve_prompt(endpoint, value, view), Kind::Prompt, value)
+            }
+            Some(Reference::Resource(Text { value, .. })) => {
+                let template = catalogue.resolve_template(endpoint, value, view);
+                (template, Kind::ResourceTemplate, value)
+            }
             None => return Err(InvalidParams("\"ref\" is missing".to_owned()).into()),
         };
-        Ok(Route::Entry(entry))
+        Ok(Route::Entry(entry.ok_or_else(|| catalogue.missing(endpoint, kind, key))?))
     }
 }
 

@@ -45,10 +45,10 @@ impl<S: Stack> Mcp<S> {
             Some(Answer::Message(message)) => Ok(json(message)),
             Some(Answer::Gone(error)) => Err(error),
             Some(Answer::Nothing) => {
-                Ok(stream::response(&self.shared, &self.ending, Vec::new(), Vec::new())?)
+                Ok(stream::response(&self.shared, &self.ending, Vec::new(), &[])?)
             }
             Some(Answer::Stream(relay)) => {
-                stream::response(&self.shared, &self.ending, vec![relay], Vec::new())
+                stream::response(&self.shared, &self.ending, vec![*relay], &[])
             }
         }
     }
@@ -80,7 +80,7 @@ impl<S: Stack> Mcp<S> {
         let (mut relays, mut ready) = (Vec::new(), Vec::new());
         for answer in answers.into_iter().flatten() {
             match answer {
-                Answer::Stream(relay) => relays.push(relay),
+                Answer::Stream(relay) => relays.push(*relay),
                 Answer::Message(message) => ready.push(message),
                 Answer::Gone(error) => ready.push(error.to_json_rpc(None)),
                 Answer::Nothing => {}
@@ -94,7 +94,7 @@ impl<S: Stack> Mcp<S> {
                 body.push(b']');
                 Ok(json(body.into()))
             }
-            (false, _) => stream::response(&self.shared, &self.ending, relays, ready),
+            (false, _) => stream::response(&self.shared, &self.ending, relays, &ready),
         }
     }
 

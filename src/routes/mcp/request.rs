@@ -22,7 +22,7 @@ pub(super) enum Answer {
     /// One message.
     Message(Bytes),
     /// A stream.
-    Stream(Guarded),
+    Stream(Box<Guarded>),
     /// An error that the HTTP status has to tell.
     Gone(Error),
     /// The client cancelled, and gets no answer.
@@ -98,7 +98,7 @@ impl<S: Stack> Mcp<S> {
             Ok(Head::Failed(error @ call::Error::NotHome { .. })) => Answer::Gone(error.into()),
             Ok(Head::Failed(error)) => Answer::Message(render_call(Some(&id), &error)),
             Ok(Head::Cancelled) => Answer::Nothing,
-            Ok(Head::Stream) | Err(_) => Answer::Stream(relay),
+            Ok(Head::Stream) | Err(_) => Answer::Stream(Box::new(relay)),
         })
     }
 

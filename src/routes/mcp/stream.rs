@@ -24,7 +24,7 @@ pub(super) fn response(
     shared: &Shared,
     ending: &Ending,
     mut relays: Vec<Guarded>,
-    ready: Vec<Bytes>,
+    ready: &[Bytes],
 ) -> Result<Response<Body>, Error> {
     let open = shared.streams.open()?;
     let mut frames: VecDeque<Bytes> = relays.iter_mut().filter_map(Guarded::open_stream).collect();

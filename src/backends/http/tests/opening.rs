@@ -134,6 +134,24 @@ async fn what_is_no_mcp_server_is_not_connected_to() {
 }
 
 #[tokio::test]
+async fn over_http2_everything_takes_one_connection() {
+    let (server, log) = backend(|seen| async move {
+        is_call(&seen).then(|| scripted::sse(events([seen.result_text(&json!(1))])))
+    })
+    .await;
+    let mut config = config(&server);
+    let Transport::StreamableHttp(remote) = &mut config.transport else { unreachable!() };
+    remote.http2 = true;
+    let fixture = Fixture::open(config).await.unwrap();
+    let calls = futures_util::future::join_all((0..10).map(|_| fixture.call(CALL))).await;
+    assert!(calls.into_iter().all(|reply| message(reply.unwrap())["result"] == 1));
+    fixture.connection.close().await;
+    let end = log.wait_for(|seen| seen.method == Method::DELETE).await;
+    assert_eq!(end.header("host"), None, "HTTP/2 says :authority");
+    assert_eq!(server.connections(), 1);
+}
+
+#[tokio::test]
 async fn a_server_that_is_not_there_is_named() {
     let (server, _log) = backend(nothing).await;
     let config = config(&server);

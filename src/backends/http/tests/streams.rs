@@ -146,6 +146,20 @@ async fn an_answered_call_is_not_cancelled() {
 }
 
 #[tokio::test]
+async fn a_stream_that_ends_after_its_response_does_not_cost_its_connection() {
+    let (fixture, _log, mut calls, server) = streaming().await;
+    for _ in 0..20 {
+        let (reply, ()) = tokio::join!(fixture.call(CALL), async {
+            let (call, stream) = calls.recv().await.unwrap();
+            stream.send(events([call.result_text(&json!(1))])).await.unwrap();
+        });
+        assert_eq!(message(reply.unwrap())["result"], 1);
+    }
+    let connections = server.connections();
+    assert!(connections <= 5, "{connections}: a stream may end while the next call begins");
+}
+
+#[tokio::test]
 async fn what_concerns_everybody_leaves_the_calls_stream() {
     let (mut fixture, log, mut calls, _server) = streaming().await;
     let backend = async {
