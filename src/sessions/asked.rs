@@ -68,6 +68,14 @@ impl Asked {
         drop(forgotten); // its responder acts when dropped, which must not happen under the lock
     }
 
+    /// Refuses everything that is open: the client will not answer any more.
+    pub fn close(&self) {
+        let open = std::mem::take(&mut *self.open.lock());
+        for (_, (responder, _)) in open {
+            responder.refuse("the client ended its session");
+        }
+    }
+
     /// Refuses what has not been answered in time; whether anything is left open.
     pub fn expire(&self, now: Instant) -> bool {
         let mut open = self.open.lock();

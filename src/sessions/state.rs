@@ -157,6 +157,7 @@ impl State {
 
     /// Ends all streams: the session was deleted, or we stop.
     pub(super) fn close(&self) {
+        self.asked.close();
         self.listen.end();
         for log in self.posts.lock().logs.values() {
             log.end();

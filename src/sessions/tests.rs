@@ -151,6 +151,19 @@ async fn a_question_that_is_open_when_the_call_ends_is_refused() {
 }
 
 #[tokio::test]
+async fn a_question_that_is_open_when_the_session_ends_is_refused() {
+    let sessions = sessions();
+    let token = sessions.open(&Principal::anonymous(), LEGACY, Capabilities::ROOTS).unwrap();
+    let session = sessions.find(token.as_bytes(), &Principal::anonymous()).unwrap();
+    let (answers, mut answer) = oneshot::channel();
+    let Event::Request(request, responder) = question(answers) else { panic!() };
+    let state = sessions.state(session.id);
+    state.asked().register(state.home(), request, responder).unwrap();
+    sessions.delete(&session);
+    assert!(matches!(answer.try_recv(), Ok(Answer::Refused(_))), "a call may hold the state");
+}
+
+#[tokio::test]
 async fn a_modern_client_that_leaves_cancels_and_a_legacy_one_is_kept() {
     for (version, kept) in [(MODERN, false), (LEGACY, true)] {
         let sessions = sessions();
