@@ -40,6 +40,7 @@ fn relay(sessions: &Arc<Sessions>, version: ProtocolVersion, reply: Reply) -> (S
     let has_session = !version.is_modern();
     let listener = Listener {
         version,
+        capabilities: Capabilities::ROOTS,
         session: has_session.then(|| (Arc::clone(sessions), id)),
         log_level: Some(LogLevel::Warning),
         claim: has_session.then(|| sessions.running().claim(id, RequestId::from(1))),
@@ -148,6 +149,21 @@ async fn a_question_that_is_open_when_the_call_ends_is_refused() {
     frame(&mut relay).await;
     drop(relay);
     assert!(matches!(answer.await, Ok(Answer::Refused(_))));
+}
+
+#[tokio::test]
+async fn a_client_is_not_asked_what_it_did_not_declare() {
+    let sessions = sessions();
+    let (sender, reply) = scripted();
+    let (_, mut relay) = relay(&sessions, LEGACY, reply);
+    relay.open_stream();
+    let (answers, mut answer) = oneshot::channel();
+    let Event::Request(_, responder) = question(answers) else { panic!() };
+    let request = r#"{"jsonrpc":"2.0","id":1,"method":"elicitation/create","params":{}}"#;
+    sender.send(Ok(Event::Request(request.into(), responder))).await.unwrap();
+    sender.send(Ok(Event::Response(response()))).await.unwrap();
+    assert!(frame(&mut relay).await.contains("result"), "the client sees the response alone");
+    assert!(matches!(answer.try_recv(), Ok(Answer::Refused(_))));
 }
 
 #[tokio::test]

@@ -82,6 +82,7 @@ impl<S: Stack> Mcp<S> {
         };
         let listener = Listener {
             version: session.version,
+            capabilities: session.capabilities,
             session: Some((Arc::clone(sessions), session.id)),
             log_level,
             claim: Some(sessions.running().claim(session.id, id.clone())),
