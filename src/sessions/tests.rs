@@ -282,3 +282,24 @@ fn a_session_of_another_boot_is_not_at_home_here() {
     let session = two.find(token.as_bytes(), &me).unwrap();
     assert_eq!(two.place(&session), Place::There);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_session_loses_its_state_and_its_subscriptions() {
+    use crate::backends::scripted::{Backend, config, context};
+    use crate::backends::{Isolation, Key, Owner as Whose};
+    let sessions = sessions();
+    let backend = Backend::new().handle(config("b", Isolation::Shared), &context());
+    let key = Key { owner: Whose::Shared, capabilities: Capabilities::NONE };
+    let (idle, busy) = (SessionId::from_bytes([1; 16]), SessionId::from_bytes([2; 16]));
+    for session in [idle, busy] {
+        sessions.state(session);
+        assert_eq!(sessions.subscriptions().add(&backend, key, "demo://a", session), Added::New);
+    }
+    let later = Instant::now() + MAX_IDLE;
+    let _log = sessions.state(busy).new_stream();
+    sessions.reap(later, MAX_IDLE);
+    assert!(sessions.existing_state(idle).is_none());
+    assert!(sessions.existing_state(busy).is_some());
+    assert!(!sessions.subscriptions().remove(backend.name(), key, "demo://a", idle));
+    assert!(sessions.subscriptions().remove(backend.name(), key, "demo://a", busy));
+}
