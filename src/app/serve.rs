@@ -72,7 +72,8 @@ pub async fn serve(
     backside.greet(url, say);
 
     let options = Options { drain: config.http.drain, ..Options::default() };
-    let serving = server::serve(listeners, options, &shutdown, move |worker| parts.build(worker));
+    let serving =
+        server::serve(listeners, options, &shutdown, move |worker| parts.build(worker.tasks()));
     let serving = async {
         let drained = serving.await;
         shutdown.stop(); // also when it ended by itself: nobody has to wait for a signal
