@@ -74,7 +74,8 @@ pub async fn serve(
     backside.background.tasks.spawn(exposition.upkeep(metrics_stop.clone()));
 
     let options = Options { drain: config.http.drain, ..Options::default() };
-    let serving = server::serve(listeners, options, &shutdown, move |worker| parts.build(worker));
+    let serving =
+        server::serve(listeners, options, &shutdown, move |worker| parts.build(worker.tasks()));
     let serving = async {
         let drained = serving.await;
         shutdown.stop(); // also when it ended by itself: nobody has to wait for a signal
