@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use tower::ServiceBuilder;
+use url::Url;
 
+use super::config::Config;
 use super::recorder::CallRecorder;
 use crate::catalogue::Catalogue;
 use crate::layers::call::dispatch::{self, Dispatch};
@@ -24,7 +26,7 @@ use crate::outbound;
 use crate::policy::Gate;
 use crate::routes::mcp::{Ending, Mcp, Shared, Stack};
 use crate::routes::{self, Groups, Open, Path};
-use crate::server::{self, HttpService, Worker};
+use crate::server::{HttpService, Worker};
 use crate::sessions::Keeper;
 
 /// What all workers' stacks are made of.
@@ -51,11 +53,18 @@ pub(super) struct Edge {
 }
 
 impl Edge {
-    pub(super) fn new(http: &server::Http, is_loopback: bool) -> Self {
+    pub(super) fn new(config: &Config, is_loopback: bool) -> Self {
+        let http = &config.http;
+        let mut hosts = http.allowed_hosts.clone();
+        // Where any name passes, to list one would shut out the others.
+        if is_loopback || !hosts.is_empty() {
+            let public = config.aggregator.public_url.as_ref().and_then(Url::host_str);
+            hosts.extend(public.map(str::to_owned));
+        }
         Self {
             request_id: RequestIdLayer::new(),
             limit: LimitLayer::new(http.max_in_flight),
-            host: HostLayer::new(is_loopback, http.allowed_hosts.clone()),
+            host: HostLayer::new(is_loopback, hosts),
             origins: Origins::new(is_loopback, http.allowed_origins.clone()),
             body: Limits::new(http.max_body_bytes),
         }
