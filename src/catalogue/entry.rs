@@ -54,7 +54,11 @@ impl fmt::Display for Collision {
         if kept_by == hidden {
             write!(f, "the backend lists {exposed:?} twice")
         } else {
-            write!(f, "backend {kept_by} already has {exposed:?}; set spec.toolPrefix on one")
+            write!(f, "backend {kept_by} already has {exposed:?}; ")?;
+            f.write_str(match self.kind {
+                Kind::Tool | Kind::Prompt => "set spec.toolPrefix on one",
+                Kind::Resource | Kind::ResourceTemplate => "ask /servers/{name}/mcp for it",
+            })
         }
     }
 }
