@@ -28,7 +28,7 @@ pub struct HealthArgs {
     /// The configuration of the gateway to ask, for its port.
     #[command(flatten)]
     pub config: ConfigArgs,
-    /// Ask this URL instead, such as http://localhost:8090/health
+    /// Ask this URL instead of the one of the configuration
     #[arg(long)]
     pub url: Option<Url>,
 }
