@@ -56,9 +56,11 @@ async fn what_means_nothing_is_dropped_and_counted() {
     let Some(neighbours) = neighbours().await else { return };
     let Neighbours { gateway, client, .. } = &neighbours;
     for backend in ["pipe", "web"] {
-        for (tool, says) in
-            [("garbage", "after garbage"), ("unknown_id", "after an unknown id"), ("twice", "first")]
-        {
+        for (tool, says) in [
+            ("garbage", "after garbage"),
+            ("unknown_id", "after an unknown id"),
+            ("twice", "first"),
+        ] {
             let calls = neighbours.bystanders();
             let before = gateway.metric("portcullis_dropped_total").await;
             let answer = client.call_tool(&format!("x_{backend}_{tool}"), &json!({})).await;
@@ -86,7 +88,8 @@ async fn a_call_that_gets_no_answer_ends_with_an_error_that_names_the_backend() 
         assert!(answer.contains(r#""error""#), "{backend} {tool}: {answer}");
         assert!(answer.contains(&format!("backend {backend}")), "{backend} {tool}: {answer}");
         assert_unharmed(calls).await;
-        let answer = client.call_tool(&format!("x_{backend}_echo"), &json!({"message": "on"})).await;
+        let answer =
+            client.call_tool(&format!("x_{backend}_echo"), &json!({"message": "on"})).await;
         assert!(answer.contains("on"), "{backend} after {tool}: {answer}");
     }
     gateway.until_metric("portcullis_streams_open", |open| open < 0.5).await;

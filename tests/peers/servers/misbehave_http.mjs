@@ -104,6 +104,7 @@ export function serveHttp(respond, port) {
     if (request.method === 'POST') return post(request, response, session);
     if (request.method === 'GET') return get(request, response, session);
     sessions.delete(session.id);
+    console.log(`deleted ${session.id}`);
     response.writeHead(200).end();
   });
   listener.listen(port, '127.0.0.1', () => console.log(`listening http://127.0.0.1:${listener.address().port}/mcp`));
