@@ -98,8 +98,8 @@ async fn calls_that_outlast_the_drain_get_an_error_as_their_last_word() {
         ConfigDir::new().config("http: {drain: 300ms}\n").stdio("demo", &demo(), &json!({}));
     let mut gateway = Gateway::start(BINARY, config.path()).await;
     let client = gateway.client_that_sees(&["x_demo_slow"]).await;
-    let mut stream = streaming(&client, 60_000).await;
-    let long = json!({"ms": 60_000});
+    let mut stream = streaming(&client, 8_000).await;
+    let long = json!({"ms": 8_000});
     let silent = client.call_tool("x_demo_slow", &long);
     let stop = async {
         // The silent call has been sent before one that is answered.
@@ -121,7 +121,7 @@ async fn a_second_signal_exits_at_once() {
         let config = ConfigDir::new().stdio("demo", &demo(), &json!({}));
         let mut gateway = Gateway::start(BINARY, config.path()).await;
         let client = gateway.client_that_sees(&["x_demo_slow"]).await;
-        let _call = streaming(&client, 60_000).await;
+        let _call = streaming(&client, 8_000).await;
         let children = children(&gateway);
         gateway.process().signal(Signal::TERM);
         let told = |line: &str| line.contains("a second signal exits at once").then_some(());
