@@ -6,7 +6,7 @@ use std::path::Path;
 
 use portcullis_test_support::wire::Request;
 use portcullis_test_support::{Backend, ConfigDir, Gateway, Peers, RawClient, member, within};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -206,6 +206,8 @@ async fn headers_are_sent_with_every_request() {
 /// Files of an authority that nobody else knows: its own certificate, a server's and a client's.
 fn write_certificates(directory: &Path) {
     let mut authority = CertificateParams::new([]).unwrap();
+    // OpenSSL takes a certificate whose issuer has its own name for a self-signed one.
+    authority.distinguished_name.push(DnType::CommonName, "authority of a test");
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
     let write = |name: &str, text: String| std::fs::write(directory.join(name), text).unwrap();
