@@ -2,13 +2,18 @@
 
 use std::fmt::Write as _;
 
+use url::Url;
+
 use crate::server::Listeners;
 use crate::supervise::Status;
 
-/// The URL to give to clients on this machine.
-pub(super) fn client_url(listeners: &Listeners, path: &str) -> String {
+/// The URL to give to clients: the public one, else one that works on this machine.
+pub(super) fn client_url(listeners: &Listeners, public_url: Option<&Url>) -> String {
+    if let Some(url) = public_url {
+        return format!("{}/mcp", url.as_str().trim_end_matches('/'));
+    }
     let address = listeners.addresses().into_iter().next();
-    address.map_or_else(String::new, |address| format!("http://{address}{path}"))
+    address.map_or_else(String::new, |address| format!("http://{address}/mcp"))
 }
 
 /// Where the gateway listens, one line each.

@@ -55,7 +55,7 @@ pub async fn serve(
     let shutdown = Shutdown::new();
     let backside = Backside::start(&loaded, Arc::new(Trust::new(extra_ca_files)?))?;
 
-    let url = print::client_url(&listeners, "/mcp");
+    let url = print::client_url(&listeners, config.aggregator.public_url.as_ref());
     say(&print::addresses(&listeners, &metrics_listeners, "none, everybody may call"));
     let readiness = Readiness::new(backside.ready.clone(), shutdown.clone());
     let parts = backside.parts(config, &listeners, Open::new(readiness.clone(), &url), &shutdown);
@@ -178,7 +178,11 @@ impl Backside {
                 stopping: shutdown.stopping().clone(),
             },
             open,
-            edge: Edge::new(&config.http, listeners.is_loopback()),
+            edge: Edge::new(
+                &config.http,
+                config.aggregator.public_url.as_ref(),
+                listeners.is_loopback(),
+            ),
         }
     }
 

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use tokio_util::task::TaskTracker;
 use tower::{Service, ServiceBuilder};
+use url::Url;
 
 use super::recorder::CallRecorder;
 use crate::catalogue::Catalogue;
@@ -83,12 +84,21 @@ pub(super) struct Edge {
 }
 
 impl Edge {
-    pub(super) fn new(http: &server::Http, is_loopback: bool) -> Self {
+    /// Under its public URL the gateway is known to everybody it is for.
+    pub(super) fn new(http: &server::Http, public_url: Option<&Url>, is_loopback: bool) -> Self {
+        let (mut hosts, mut origins) = (http.allowed_hosts.clone(), http.allowed_origins.clone());
+        if let Some(url) = public_url {
+            origins.push(url.origin().ascii_serialization());
+            // Elsewhere an empty list lets all hosts pass, and the URL must not change that.
+            if is_loopback || !hosts.is_empty() {
+                hosts.extend(url.host_str().map(ToOwned::to_owned));
+            }
+        }
         Self {
             request_id: RequestIdLayer::new(),
             limit: LimitLayer::new(http.max_in_flight),
-            host: HostLayer::new(is_loopback, http.allowed_hosts.clone()),
-            origins: Origins::new(is_loopback, http.allowed_origins.clone()),
+            host: HostLayer::new(is_loopback, hosts),
+            origins: Origins::new(is_loopback, origins),
             body: Limits::new(http.max_body_bytes),
         }
     }
