@@ -44,7 +44,7 @@ impl HealthArgs {
             None => configured(&self.config, environment)?,
         };
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-        let asked = runtime.block_on(time::timeout(PATIENCE, ask(&url)));
+        let asked = runtime.block_on(async { time::timeout(PATIENCE, ask(&url)).await });
         asked.with_context(|| format!("{url} did not answer within {PATIENCE:?}"))??;
         println!("healthy");
         Ok(ExitCode::SUCCESS)

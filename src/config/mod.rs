@@ -18,7 +18,7 @@ mod secret;
 mod value;
 mod yaml;
 
-pub use duration::{DurationError, format_duration, parse_duration};
+pub use duration::{DurationError, parse_duration};
 pub use environment::{ENVIRONMENT_PREFIX, Environment};
 pub use expand::{ExpandError, expand};
 pub use fields::{Fields, Section};

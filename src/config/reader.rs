@@ -69,11 +69,6 @@ impl<'e> Reader<'e> {
         value
     }
 
-    /// The problems so far; the reader forgets them.
-    pub fn take_problems(&mut self) -> Vec<Problem> {
-        std::mem::take(&mut self.problems)
-    }
-
     /// The problems and the warnings, those about the environment included.
     pub fn finish(mut self) -> (Vec<Problem>, Vec<Problem>) {
         if self.overrides {

@@ -79,9 +79,8 @@ impl Objects {
                 self.refused.push(refuse(&format!("{kind} {LATER}")));
             }
             _ => {
-                let mut reader = Reader::new(source.clone(), directory, environment);
-                self.mcp_server(document, &mut reader, source);
-                self.warnings.extend(reader.finish().1);
+                let reader = Reader::new(source.clone(), directory, environment);
+                self.mcp_server(document, reader, source);
             }
         }
     }
@@ -96,7 +95,7 @@ impl Objects {
         }
     }
 
-    fn mcp_server(&mut self, document: Document, reader: &mut Reader<'_>, source: Location) {
+    fn mcp_server(&mut self, document: Document, mut reader: Reader<'_>, source: Location) {
         let Document { mut root, mut problems } = document;
         let spec = root.get_mut("spec");
         for (key, node) in spec.into_iter().flat_map(Node::entries_mut) {
@@ -115,7 +114,9 @@ impl Objects {
             let server = mcp_server::read(fields, name.as_deref().unwrap_or(""), source.clone());
             (name, server)
         });
-        problems.append(&mut reader.take_problems());
+        let (found, warnings) = reader.finish();
+        problems.extend(found);
+        self.warnings.extend(warnings);
         if let Some(name) = &name {
             self.names.entry(name.clone()).or_insert_with(|| source.clone());
         }
