@@ -75,7 +75,7 @@ async fn reference_servers_answer_over_stdio() {
         ("x_files_read_text_file", json!({"path": format!("{path}/note.txt")}), "a note"),
         ("x_memory_read_graph", json!({}), "entities"),
         ("x_time_get_current_time", json!({"timezone": "UTC"}), "UTC"),
-        ("x_git_git_status", json!({"repo_path": path}), "note.txt"),
+        ("x_git_status", json!({"repo_path": path}), "note.txt"),
     ];
     gateway.client_that_sees(&table.each_ref().map(|(tool, ..)| *tool)).await;
     for (tool, arguments, wanted) in table {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time;
@@ -19,7 +19,7 @@ use super::stack::{Edge, Parts};
 use super::{follow, print};
 use crate::backends::{self, Background};
 use crate::catalogue::{Catalogue, Member, Naming};
-use crate::definitions::Server;
+use crate::definitions::{Quarantined, Server};
 use crate::layers::http::streams::Streams;
 use crate::observe::call_log::CallLog;
 use crate::observe::exposition;
@@ -31,7 +31,7 @@ use crate::routes::mcp::{Ending, Shared};
 use crate::routes::metrics::Operations;
 use crate::server::{self, Listeners, Options, Shutdown, Signals};
 use crate::sessions::{Keys, Sessions};
-use crate::supervise::{Definition, Registry};
+use crate::supervise::{Definition, Registry, Status};
 
 /// How long backends have, once calls are over, to take leave: DELETE to sessions, end of children.
 const LEAVE: Duration = Duration::from_secs(10);
@@ -60,8 +60,11 @@ pub async fn serve(
     let readiness = Readiness::new(backside.ready.clone(), shutdown.clone());
     let parts = backside.parts(config, &listeners, Open::new(readiness.clone(), &url), &shutdown);
 
+    let quarantined: Arc<[Status]> = loaded.quarantined.iter().map(in_quarantine).collect();
+    backside.greet(url, Arc::clone(&quarantined), say);
     let registry = Arc::clone(&backside.registry);
-    let operations = Operations::new(exposition.clone(), readiness, move || registry.status());
+    let operations =
+        Operations::new(exposition.clone(), readiness, move || status(&registry, &quarantined));
     let metrics_stop = CancellationToken::new();
     let metrics_task = backside.background.tasks.spawn(server::serve_simple(
         metrics_listeners,
@@ -69,7 +72,6 @@ pub async fn serve(
         metrics_stop.clone(),
     ));
     backside.background.tasks.spawn(exposition.upkeep(metrics_stop.clone()));
-    backside.greet(url, say);
 
     let options = Options { drain: config.http.drain, ..Options::default() };
     let serving = server::serve(listeners, options, &shutdown, move |worker| parts.build(worker));
@@ -92,16 +94,16 @@ pub async fn serve(
 
 /// Sockets that systemd hands over come first, then the configured address.
 fn mcp_listeners(config: &Config) -> anyhow::Result<Listeners> {
-    let aggregator = &config.aggregator;
     if let Some(inherited) = Listeners::inherited()? {
-        // The loader has seen `aggregator.host`, which means nothing here.
-        anyhow::ensure!(
+        // The configuration knows nothing of these, so it could not check them.
+        ensure!(
             inherited.is_loopback() || config.auth.allow_unauthenticated,
-            "the sockets handed over let others in, and auth.mode none asks nobody who they are; \
-             listen on loopback, or set auth.allowUnauthenticated: true if that is what you want"
+            "a socket handed over in LISTEN_FDS can be reached from other machines, and nobody is \
+             asked who they are: set auth.allowUnauthenticated: true if that is meant"
         );
         return Ok(inherited);
     }
+    let aggregator = &config.aggregator;
     Listeners::bind(&aggregator.host.to_string(), aggregator.port)
         .context("the MCP listener cannot start (aggregator.host and aggregator.port say where)")
 }
@@ -188,13 +190,13 @@ impl Backside {
     }
 
     /// Says how the backends are, once they have been tried.
-    fn greet(&self, url: String, say: impl Fn(&str) + Send + 'static) {
+    fn greet(&self, url: String, quarantined: Arc<[Status]>, say: impl Fn(&str) + Send + 'static) {
         let (registry, mut ready) = (Arc::clone(&self.registry), self.ready.clone());
         let news = self.news.clone();
         self.background.spawn(async move {
             let settled = ready.wait_for(|ready| *ready);
             if news.run_until_cancelled(settled).await.is_some() {
-                say(&print::backends(&registry.status(), &url));
+                say(&print::backends(&status(&registry, &quarantined), &url));
             }
         });
     }
@@ -207,6 +209,22 @@ impl Backside {
             warn!("backends did not take leave in time");
         }
         self.background.tasks.close();
+    }
+}
+
+/// How every object of the configuration is, also those that are wrong.
+fn status(registry: &Registry, quarantined: &[Status]) -> Vec<Status> {
+    let mut all = registry.status();
+    all.extend_from_slice(quarantined);
+    all
+}
+
+fn in_quarantine(object: &Quarantined) -> Status {
+    let problems: Vec<_> = object.problems.iter().map(ToString::to_string).collect();
+    Status {
+        name: object.name.as_deref().unwrap_or("(no name)").into(),
+        state: "quarantined",
+        error: Some(problems.join("; ").into()),
     }
 }
 

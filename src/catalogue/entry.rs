@@ -49,16 +49,17 @@ pub struct Collision {
 impl fmt::Display for Collision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { kind, exposed, kept_by, hidden, original } = self;
-        let kind = kind.noun();
-        write!(f, "{kind} {original:?} of backend {hidden} is not shown: ")?;
+        let noun = kind.noun();
+        write!(f, "{noun} {original:?} of backend {hidden} is not shown: ")?;
         if kept_by == hidden {
             write!(f, "the backend lists {exposed:?} twice")
         } else {
-            write!(f, "backend {kept_by} already has {exposed:?}; ")?;
-            f.write_str(match self.kind {
-                Kind::Tool | Kind::Prompt => "set spec.toolPrefix on one",
-                Kind::Resource | Kind::ResourceTemplate => "ask /servers/{name}/mcp for it",
-            })
+            let cure = match kind {
+                Kind::Tool | Kind::Prompt => "set spec.toolPrefix on one".to_owned(),
+                // URIs stay as they are, so no prefix tells them apart.
+                Kind::Resource | Kind::ResourceTemplate => format!("use /servers/{hidden}/mcp"),
+            };
+            write!(f, "backend {kept_by} already has {exposed:?}; {cure}")
         }
     }
 }

@@ -18,6 +18,7 @@ pub use health::HealthArgs;
 pub use import::ImportArgs;
 pub use serve::ServeArgs;
 
+use crate::backends::stdio::guardian;
 use crate::config::Environment;
 
 /// One MCP endpoint in front of many MCP servers.
@@ -46,6 +47,9 @@ pub enum Command {
     Health(HealthArgs),
     /// Run a small MCP server to try the gateway with
     DemoServer(DemoServerArgs),
+    /// End the children of a gateway that was killed; the gateway starts this itself
+    #[command(hide = true)]
+    Guardian,
 }
 
 /// Where the configuration is.
@@ -73,6 +77,10 @@ impl Cli {
             Command::Serve(args) => args.run(&environment),
             Command::Health(args) => args.run(&environment),
             Command::DemoServer(args) => args.run(),
+            Command::Guardian => {
+                guardian::watch(io::stdin().lock())?;
+                Ok(ExitCode::SUCCESS)
+            }
             Command::Check(args) => Ok(args.run(&environment, &mut io::stdout().lock())?),
             Command::Import(args) => Ok(args.run(&environment, &mut io::stdout().lock())?),
         }

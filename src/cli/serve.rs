@@ -10,6 +10,7 @@ use tracing::level_filters::LevelFilter;
 
 use crate::app;
 use crate::app::load::{Loaded, Refused, load};
+use crate::backends::stdio::guardian;
 use crate::cli::ConfigArgs;
 use crate::config::{Environment, Location, Problem, read_file};
 use crate::observe::logging;
@@ -73,6 +74,7 @@ impl ServeArgs {
         let logging = loaded.config.logging;
         logging::init(logging.level, logging.format);
         tell(&loaded);
+        guard_children();
         let is_silent = self.silent;
         let say = move |text: &str| {
             if !is_silent {
@@ -143,6 +145,15 @@ impl ServeArgs {
             problems.push(problem("--extra-ca-file", &unreadable.to_string()));
         }
         problems
+    }
+}
+
+/// Sees to it that no child outlives us, even if we are killed.
+fn guard_children() {
+    let started =
+        std::env::current_exe().and_then(|program| guardian::start(&program, &["guardian"]));
+    if let Err(error) = started {
+        tracing::warn!(%error, "children that ignore the end of their input may outlive the gateway");
     }
 }
 

@@ -81,12 +81,12 @@ fn describe() {
     describe_gauge!(name::BACKEND_STATE, "1 for the state that a backend is in, 0 for others.");
     describe_counter!(name::SESSIONS_OPENED, Unit::Count, "MCP sessions that were opened.");
     describe_gauge!(name::STREAMS_OPEN, "Response streams to clients that are open.");
+    describe_gauge!(name::POOL_CONNECTIONS, "TCP connections to backends that are open.");
     describe_gauge!(name::BACKEND_CONNECTIONS, "MCP connections to a backend that are open.");
     describe_gauge!(
         name::COLLISIONS,
-        "Tools, prompts and resources that are not shown because another backend has the name."
+        "Names and URIs that are not shown because another backend has them."
     );
-    describe_gauge!(name::POOL_CONNECTIONS, "TCP connections to backends that are open.");
     describe_counter!(
         name::DROPPED,
         Unit::Count,
@@ -127,7 +127,9 @@ mod tests {
             call_ended("tools/call", "now".into(), "time".into(), Outcome::Limited, took);
             drop(stream_opened());
             gauge!(name::BACKEND_STATE, "backend" => "time", "state" => "connected").set(1.0);
-            gauge!(name::POOL_CONNECTIONS, "backend" => "time").set(2.0);
+            gauge!(name::POOL_CONNECTIONS).set(2.0);
+            gauge!(name::BACKEND_CONNECTIONS, "backend" => "time").set(2.0);
+            gauge!(name::COLLISIONS).set(0.0);
             counter!(name::SESSIONS_OPENED, "version" => "2025-11-25").increment(1);
             counter!(name::DROPPED, "reason" => "late_response").increment(1);
         });
@@ -139,7 +141,7 @@ mod tests {
         let text = measured();
         let metrics: Vec<_> =
             text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
-        assert_eq!(metrics.len(), 12, "{text}");
+        assert_eq!(metrics.len(), 14, "{text}");
         for metric in metrics {
             let (name, kind) = metric.split_once(' ').unwrap();
             assert!(text.contains(&format!("# HELP {name} ")), "{name}");
@@ -160,7 +162,8 @@ mod tests {
             r#"portcullis_backend_state{backend="time",state="connected"} 1"#,
             r#"portcullis_sessions_opened_total{version="2025-11-25"} 1"#,
             "portcullis_streams_open 0",
-            r#"portcullis_pool_connections{backend="time"} 2"#,
+            "portcullis_pool_connections 2",
+            r#"portcullis_backend_connections{backend="time"} 2"#,
             r#"portcullis_dropped_total{reason="late_response"} 1"#,
             r#"muster_tool_calls_total{tool="now",outcome="error"} 1"#,
             r#"muster_tool_call_duration_seconds_count{tool="now",outcome="error"} 1"#,

@@ -6,6 +6,7 @@
 mod clock;
 mod demux;
 mod events;
+pub mod guardian;
 mod life;
 mod lines;
 mod outbox;

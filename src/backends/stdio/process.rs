@@ -1,10 +1,11 @@
 //! A child process: how it is started, how it is stopped, and how it ended.
 //!
 //! It leads a process group of its own, so that what it starts goes with it (`npx` starts `node`).
-//! When the gateway itself is killed, nobody is left to send signals; the child then reads the end
-//! of its standard input, at which every MCP server ends (MCP 2025-11-25, stdio, "Shutdown").
-//! `PR_SET_PDEATHSIG` would need unsafe code between fork and exec, spares grandchildren, and fires
-//! already when the thread ends that started the child.
+//! When the gateway itself is killed, nobody is left to send signals: the child reads the end of its
+//! standard input then, at which an MCP server ends (MCP 2025-11-25, stdio, "Shutdown"), and the
+//! [`guardian`](super::guardian) ends those that do not. `PR_SET_PDEATHSIG` would need unsafe code
+//! between fork and exec, spares grandchildren, and fires already when the thread ends that started
+//! the child.
 
 use std::ffi::OsString;
 use std::io;
@@ -19,6 +20,7 @@ use tokio::process::{ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::signal::unix::SignalKind;
 use tokio::time::timeout;
 
+use super::guardian::Ward;
 use crate::backends::{self, Background, OpenError};
 
 /// How long a child has to end.
@@ -38,7 +40,11 @@ impl Default for Grace {
 
 /// A running child.
 #[derive(Debug)]
-pub(super) struct Process(Box<dyn ChildWrapper>);
+pub(super) struct Process {
+    child: Box<dyn ChildWrapper>,
+    /// Held until the whole group has been waited for or killed.
+    _ward: Option<Ward>,
+}
 
 /// Our ends of its standard streams.
 #[derive(Debug)]
@@ -83,12 +89,13 @@ impl Process {
             stdout: child.stdout().take().expect("standard output is piped"),
             stderr: child.stderr().take().expect("standard error is piped"),
         };
-        Ok((Self(child), pipes))
+        let ward = child.id().map(Ward::new);
+        Ok((Self { child, _ward: ward }, pipes))
     }
 
     /// The process id.
     pub(super) fn id(&self) -> Option<u32> {
-        self.0.id()
+        self.child.id()
     }
 
     /// Waits until the child has ended, and kills what is left of its group.
@@ -96,8 +103,8 @@ impl Process {
     /// Not the group's own `wait`: that blocks a thread until the last grandchild is gone, where
     /// those become our children (we are process 1 of a container).
     pub(super) async fn wait(&mut self) -> io::Result<ExitStatus> {
-        let status = self.0.inner_mut().wait().await?;
-        self.0.start_kill().ok(); // nobody left is fine
+        let status = self.child.inner_mut().wait().await?;
+        self.child.start_kill().ok(); // nobody left is fine
         Ok(status)
     }
 
@@ -107,7 +114,7 @@ impl Process {
         if let Ok(status) = timeout(grace.after_eof, self.wait()).await {
             return status;
         }
-        self.0.signal(SignalKind::terminate().as_raw_value()).ok();
+        self.child.signal(SignalKind::terminate().as_raw_value()).ok();
         if let Ok(status) = timeout(grace.after_sigterm, self.wait()).await {
             return status;
         }
@@ -116,7 +123,7 @@ impl Process {
 
     /// Kills the child and its group.
     pub(super) async fn kill(&mut self) -> io::Result<ExitStatus> {
-        self.0.start_kill().ok();
+        self.child.start_kill().ok();
         self.wait().await
     }
 }
