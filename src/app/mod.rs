@@ -7,5 +7,7 @@ mod print;
 mod recorder;
 mod serve;
 mod stack;
+#[cfg(test)]
+mod tests;
 
 pub use serve::serve;

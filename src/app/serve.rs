@@ -11,6 +11,7 @@ use tokio::time;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
+use url::Url;
 
 use super::config::Config;
 use super::load::Loaded;
@@ -74,7 +75,8 @@ pub async fn serve(
     backside.background.tasks.spawn(exposition.upkeep(metrics_stop.clone()));
 
     let options = Options { drain: config.http.drain, ..Options::default() };
-    let serving = server::serve(listeners, options, &shutdown, move |worker| parts.build(worker));
+    let serving =
+        server::serve(listeners, options, &shutdown, move |worker| parts.build(worker.tasks()));
     let serving = async {
         let drained = serving.await;
         shutdown.stop(); // also when it ended by itself: nobody has to wait for a signal
@@ -172,6 +174,12 @@ impl Backside {
             keep_alive: config.http.keep_alive,
             streams: Streams::new(config.http.max_streams),
         };
+        let mut http = config.http.clone();
+        // Where any name passes, to list one would shut out the others.
+        if listeners.is_loopback() || !http.allowed_hosts.is_empty() {
+            let public = config.aggregator.public_url.as_ref().and_then(Url::host_str);
+            http.allowed_hosts.extend(public.map(str::to_owned));
+        }
         let format = config.logging.format;
         let is_logged = config.logging.calls && config.logging.level >= tracing::Level::INFO;
         Parts {
@@ -185,7 +193,7 @@ impl Backside {
                 stopping: shutdown.stopping().clone(),
             },
             open,
-            edge: Edge::new(config, listeners.is_loopback()),
+            edge: Edge::new(&http, listeners.is_loopback()),
         }
     }
 

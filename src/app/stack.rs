@@ -1,16 +1,18 @@
 //! The two stacks. The only place that orders layers.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
-use tower::ServiceBuilder;
-use url::Url;
+use bytes::Bytes;
+use http::{Request, Response};
+use tokio_util::task::TaskTracker;
+use tower::{Service, ServiceBuilder};
 
-use super::config::Config;
 use super::recorder::CallRecorder;
 use crate::catalogue::Catalogue;
 use crate::layers::call::dispatch::{self, Dispatch};
 use crate::layers::call::policy::PolicyLayer;
-use crate::layers::call::record::RecordLayer;
+use crate::layers::call::record::{RecordLayer, Recorder};
 use crate::layers::call::resolve::ResolveLayer;
 use crate::layers::http::authenticate::AuthenticateLayer;
 use crate::layers::http::body_limit::{BodyLimitLayer, Limits};
@@ -26,16 +28,44 @@ use crate::outbound;
 use crate::policy::Gate;
 use crate::routes::mcp::{Ending, Mcp, Shared, Stack};
 use crate::routes::{self, Groups, Open, Path};
-use crate::server::{HttpService, Worker};
+use crate::server::{self, Body, BoxError};
 use crate::sessions::Keeper;
+
+/// A request's body: hyper's, or a test's.
+pub(super) trait RequestBody:
+    http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static
+{
+}
+
+impl<B> RequestBody for B where
+    B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static
+{
+}
+
+/// A stack that answers every request with such a body.
+pub(super) trait Answers<B>:
+    Service<Request<B>, Response = Response<Body>, Error = Infallible, Future: Send + 'static>
+    + Clone
+    + Send
+    + 'static
+{
+}
+
+impl<S, B> Answers<B> for S where
+    S: Service<Request<B>, Response = Response<Body>, Error = Infallible, Future: Send + 'static>
+        + Clone
+        + Send
+        + 'static
+{
+}
 
 /// What all workers' stacks are made of.
 #[derive(Clone)]
-pub(super) struct Parts {
+pub(super) struct Parts<R = CallRecorder> {
     pub(super) shared: Arc<Shared>,
     pub(super) catalogue: Arc<Catalogue>,
     pub(super) gate: Arc<Gate>,
-    pub(super) recorder: CallRecorder,
+    pub(super) recorder: R,
     pub(super) trust: Arc<outbound::Trust>,
     pub(super) ending: Ending,
     pub(super) open: Open,
@@ -53,39 +83,32 @@ pub(super) struct Edge {
 }
 
 impl Edge {
-    pub(super) fn new(config: &Config, is_loopback: bool) -> Self {
-        let http = &config.http;
-        let mut hosts = http.allowed_hosts.clone();
-        // Where any name passes, to list one would shut out the others.
-        if is_loopback || !hosts.is_empty() {
-            let public = config.aggregator.public_url.as_ref().and_then(Url::host_str);
-            hosts.extend(public.map(str::to_owned));
-        }
+    pub(super) fn new(http: &server::Http, is_loopback: bool) -> Self {
         Self {
             request_id: RequestIdLayer::new(),
             limit: LimitLayer::new(http.max_in_flight),
-            host: HostLayer::new(is_loopback, hosts),
+            host: HostLayer::new(is_loopback, http.allowed_hosts.clone()),
             origins: Origins::new(is_loopback, http.allowed_origins.clone()),
             body: Limits::new(http.max_body_bytes),
         }
     }
 }
 
-impl Parts {
-    /// One worker's stack.
-    pub(super) fn build(&self, worker: &Worker) -> impl HttpService + use<> {
+impl<R: Recorder + Sync> Parts<R> {
+    /// One worker's stack; what it does beside requests runs in `tasks`.
+    pub(super) fn build<B: RequestBody>(&self, tasks: &TaskTracker) -> impl Answers<B> + use<R, B> {
         let ending = Ending {
             draining: self.ending.draining.child_token(),
             stopping: self.ending.stopping.child_token(),
         };
-        let keeper = Keeper::new(worker.tasks().clone(), ending.draining.clone());
-        let client = outbound::Client::new(Arc::clone(&self.trust), worker.tasks().clone());
+        let keeper = Keeper::new(tasks.clone(), ending.draining.clone());
+        let client = outbound::Client::new(Arc::clone(&self.trust), tasks.clone());
         let mcp = Mcp::new(Arc::clone(&self.shared), self.call_stack(client), keeper, ending);
         self.edge_stack(mcp)
     }
 
     /// `Call -> Reply`, outermost first.
-    fn call_stack(&self, client: outbound::Client) -> impl Stack + use<> {
+    fn call_stack(&self, client: outbound::Client) -> impl Stack + use<R> {
         let dispatch = Dispatch {
             catalogue: Arc::clone(&self.catalogue),
             sessions: Arc::clone(&self.shared.sessions),
@@ -101,7 +124,11 @@ impl Parts {
     }
 
     /// `http::Request -> http::Response`, outermost first.
-    fn edge_stack<S: Stack>(&self, mcp: Mcp<S>) -> impl HttpService + use<S> {
+    fn edge_stack<S, B>(&self, mcp: Mcp<S>) -> impl Answers<B> + use<R, S, B>
+    where
+        S: Stack,
+        B: RequestBody,
+    {
         let edge = self.edge.clone();
         let guarded = ServiceBuilder::new()
             // Sheds before any work is done, or waiting requests pile up.

@@ -1,14 +1,19 @@
 //! What everybody holds of one backend.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
+use tracing::debug;
 
 use super::connection::Dialer;
 use super::relay::Target;
 use super::{BackendState, Bulkhead, Config, ConnectError, Context, Key, Pool};
 use crate::call::{self, Error, Reply, Request};
 use crate::outbound;
+
+/// How long a backend may take to hear that nobody is subscribed any more.
+const LEAVE: Duration = Duration::from_secs(10);
 
 /// One configured backend, shared by everybody.
 #[derive(Debug)]
@@ -116,6 +121,20 @@ impl Handle {
         let mut reply = pooled.connection.call(http, request, target).await?;
         reply.hold(permit);
         Ok(reply)
+    }
+
+    /// Takes a subscription back that was made for clients which have gone.
+    pub fn unsubscribe(&self, key: Key, uri: &str) {
+        let Some(pooled) = self.pool.get(key) else { return };
+        let Context { background, client, .. } = self.pool.context().clone();
+        let params = serde_json::json!({ "uri": uri });
+        background.spawn(async move {
+            let method = "resources/unsubscribe";
+            let request = pooled.connection.request(&client, method, Some(&params), LEAVE);
+            if let Err(error) = request.await {
+                debug!(backend = %pooled.backend(), %error, "a subscription was not taken back");
+            }
+        });
     }
 
     async fn connection(&self, key: Key) -> Result<Arc<super::Pooled>, Error> {

@@ -10,7 +10,7 @@ use super::pool::Pool;
 use super::{Pooled, Unsolicited, Updated};
 use crate::call::SessionId;
 use crate::mcp::method::notification;
-use crate::mcp::{LogLevel, Message};
+use crate::mcp::{Capabilities, LogLevel, Message};
 
 const CANNOT_TELL_WHO: &str = "the gateway cannot tell which client this request is for; \
      set spec.gateway.isolation: session";
@@ -49,6 +49,12 @@ fn changes_lists(message: &Unsolicited) -> bool {
 }
 
 fn to_session(pool: &Pool, pooled: &Pooled, session: SessionId, message: Unsolicited) {
+    let message = match message {
+        Unsolicited::Request(request, responder) if !pooled.key().capabilities.allow(&request) => {
+            return responder.refuse(Capabilities::NOT_DECLARED);
+        }
+        message => message,
+    };
     match pool.context().sessions.deliver(session, pooled.backend(), message) {
         Ok(()) | Err(Unsolicited::Reinitialized) => {}
         Err(Unsolicited::Notification(_)) => dropped("no_stream"),

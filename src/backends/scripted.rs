@@ -47,6 +47,7 @@ pub(crate) struct Backend {
     answers: Mutex<VecDeque<Answer>>,
     connections: Mutex<Vec<Arc<Connection>>>,
     asked: watch::Sender<Vec<Bytes>>,
+    requested: Mutex<Vec<String>>,
     cancelled: watch::Sender<usize>,
 }
 
@@ -75,6 +76,7 @@ impl Backend {
             answers: Mutex::default(),
             connections: Mutex::default(),
             asked: watch::Sender::default(),
+            requested: Mutex::default(),
             cancelled: watch::Sender::default(),
         })
     }
@@ -130,6 +132,11 @@ impl Backend {
     /// All calls, as they would have gone over the wire.
     pub(crate) fn asked(&self) -> Vec<Bytes> {
         self.asked.borrow().clone()
+    }
+
+    /// All requests of the gateway itself: method and parameters.
+    pub(crate) fn requested(&self) -> Vec<String> {
+        self.requested.lock().clone()
     }
 
     /// Waits until that many calls were cancelled.
@@ -250,6 +257,8 @@ impl Connection {
             let backend = "scripted".into();
             return Err(call::Error::ConnectionLost { backend, detail: "closed".into() });
         }
+        let said = params.map_or_else(|| method.to_owned(), |params| format!("{method} {params}"));
+        self.backend.requested.lock().push(said);
         let kind = Kind::ALL.into_iter().find(|kind| kind.method() == method);
         let result = kind.map_or_else(|| "{}".to_owned(), |kind| self.page(kind, params));
         let text = response::result(&0.into(), result.as_bytes());

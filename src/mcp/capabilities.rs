@@ -3,6 +3,8 @@
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use super::{Message, Method};
+
 /// The set of client capabilities that backends can make use of.
 ///
 /// The bits are few and fixed, so there are few sets, and connections can be shared by all clients
@@ -29,6 +31,13 @@ struct Elicitation {
     url: Option<IgnoredAny>,
 }
 
+/// What tells which part of a capability a request needs.
+#[derive(Deserialize)]
+struct Asked {
+    mode: Option<Box<str>>,
+    tools: Option<IgnoredAny>,
+}
+
 impl Capabilities {
     /// `sampling`
     pub const SAMPLING: Self = Self(1);
@@ -46,6 +55,11 @@ impl Capabilities {
     pub const NONE: Self = Self(0);
     /// Everything there is.
     pub const ALL: Self = Self(0b11_1111);
+
+    /// Why a client is not asked something (MCP 2025-11-25, Lifecycle, "Operation": both sides use
+    /// only what was negotiated).
+    pub const NOT_DECLARED: &'static str =
+        "the client does not declare the capability for this request";
 
     /// Reads the `capabilities` object of an `initialize` request.
     ///
@@ -99,6 +113,23 @@ impl Capabilities {
         self.0 & other.0 == other.0
     }
 
+    /// Whether a client with this set may be asked that. A method of no capability that we know is
+    /// left to the client, which refuses it by itself; parameters that cannot be read are not.
+    pub fn allow(self, request: &Message) -> bool {
+        let params = || serde_json::from_slice::<Asked>(request.params().unwrap_or(b"{}"));
+        let needed = match request.method() {
+            Method::ListRoots => Ok(Self::ROOTS),
+            Method::Elicit => params().map(|params| match params.mode.as_deref() {
+                Some("url") => Self::ELICITATION_URL,
+                _ => Self::ELICITATION_FORM,
+            }),
+            Method::CreateMessage => params()
+                .map(|params| Self::SAMPLING.with_if(params.tools.is_some(), Self::SAMPLING_TOOLS)),
+            _ => Ok(Self::NONE),
+        };
+        needed.is_ok_and(|needed| self.contains(needed))
+    }
+
     /// Both together.
     #[must_use]
     pub const fn with(self, other: Self) -> Self {
@@ -128,6 +159,28 @@ mod tests {
     fn an_empty_elicitation_means_forms_only() {
         let set = Capabilities::parse(br#"{"elicitation":{}}"#).unwrap();
         assert_eq!(set, Capabilities::ELICITATION_FORM);
+    }
+
+    #[test]
+    fn a_client_is_asked_only_what_it_declared() {
+        use Capabilities as C;
+        let tools = C::SAMPLING.with(C::SAMPLING_TOOLS);
+        for (method, params, needed) in [
+            ("roots/list", "{}", C::ROOTS),
+            ("elicitation/create", r#"{"message":"?"}"#, C::ELICITATION_FORM),
+            ("elicitation/create", r#"{"mode":"form"}"#, C::ELICITATION_FORM),
+            ("elicitation/create", r#"{"mode":"url"}"#, C::ELICITATION_URL),
+            ("sampling/createMessage", r#"{"messages":[]}"#, C::SAMPLING),
+            ("sampling/createMessage", r#"{"tools":[]}"#, tools),
+            ("custom/ask", "{}", C::NONE),
+        ] {
+            let text =
+                format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#);
+            let request = Message::parse(text.into()).unwrap();
+            assert!(needed.allow(&request), "{method} {params}");
+            let others = C::from_bits(C::ALL.bits() & !needed.bits());
+            assert_eq!(others.allow(&request), needed == C::NONE, "{method} {params}");
+        }
     }
 
     #[test]

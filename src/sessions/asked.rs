@@ -68,16 +68,25 @@ impl Asked {
         drop(forgotten); // its responder acts when dropped, which must not happen under the lock
     }
 
-    /// Refuses what has not been answered in time; whether anything is left open.
-    pub fn expire(&self, now: Instant) -> bool {
-        let mut open = self.open.lock();
-        let late: Vec<_> = open.extract_if(|_, (_, until)| *until <= now).collect();
-        let is_open = !open.is_empty();
-        drop(open);
+    /// Refuses everything that is open: the client will not answer any more.
+    pub fn close(&self) {
+        let open = std::mem::take(&mut *self.open.lock());
+        for (_, (responder, _)) in open {
+            responder.refuse("the client ended its session");
+        }
+    }
+
+    /// Whether nothing is open.
+    pub fn is_empty(&self) -> bool {
+        self.open.lock().is_empty()
+    }
+
+    /// Refuses what has not been answered in time.
+    pub fn expire(&self, now: Instant) {
+        let late: Vec<_> = self.open.lock().extract_if(|_, (_, until)| *until <= now).collect();
         for (_, (responder, _)) in late {
             responder.refuse("the client did not answer in time");
         }
-        is_open
     }
 }
 
@@ -151,8 +160,10 @@ mod tests {
         let asked = Arc::new(Asked::default());
         let (responder, answers) = responder();
         asked.register(HOME, QUESTION, responder).unwrap();
-        assert!(asked.expire(Instant::now()));
-        assert!(!asked.expire(Instant::now() + ANSWER_TIME));
+        asked.expire(Instant::now());
+        assert!(!asked.is_empty());
+        asked.expire(Instant::now() + ANSWER_TIME);
+        assert!(asked.is_empty());
         assert!(matches!(answers.try_recv(), Ok(Answer::Refused(_))));
     }
 }

@@ -93,7 +93,10 @@ impl Log {
         let (reader, next) = {
             let mut inner = self.inner.lock();
             inner.readers += 1;
-            (inner.readers, after.map_or(inner.next, |after| after.saturating_add(1)))
+            // An id that was not given out yet is of a log before a restart, or made up: a reader
+            // that waited for it would miss all that is said until then.
+            let next = after.map_or(inner.next, |after| inner.next.min(after.saturating_add(1)));
+            (inner.readers, next)
         };
         self.changed.notify_waiters();
         stream::unfold((Arc::clone(self), next), move |(log, next)| async move {
@@ -196,6 +199,16 @@ mod tests {
         let first = text(reader.next().await);
         assert!(first.starts_with(&format!("id: 0-{}\n", MAX_EVENTS + 1)), "{first}");
         assert_eq!(reader.count().await, MAX_EVENTS - 1);
+    }
+
+    #[tokio::test]
+    async fn an_id_that_was_never_given_out_means_from_now_on() {
+        let log = Log::new(0);
+        log.push(b"1");
+        let mut reader = Box::pin(log.read(Some(57)));
+        log.push(b"2");
+        let next = reader.next().now_or_never().flatten();
+        assert_eq!(text(next), "id: 0-2\ndata: 2\n\n");
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub use running::{Claim, Running};
 pub use seal::{Keys, NoRandomness};
 pub use session::{Home, Owner, Session};
 pub use state::{LISTEN, Listening, State};
-pub use subscriptions::Subscriptions;
+pub use subscriptions::{Added, Subscriptions};
 
 use crate::call::{Endpoint, Principal, SessionId};
 use crate::catalogue::View;
@@ -140,10 +140,13 @@ impl Sessions {
     pub fn state(&self, id: SessionId) -> Arc<State> {
         let mut states = self.states.lock();
         if states.len() >= MAX_STATES && !states.contains_key(&id) {
-            let now = Instant::now();
-            states.retain(|_, state| state.sweep(now, Duration::ZERO));
+            drop(states);
+            self.reap(Instant::now(), Duration::ZERO);
+            states = self.states.lock();
         }
-        Arc::clone(states.entry(id).or_insert_with(|| Arc::new(State::new(id, self.home))))
+        let state = states.entry(id).or_insert_with(|| Arc::new(State::new(id, self.home)));
+        state.touch(); // under the lock, or it could be reaped before it is used
+        Arc::clone(state)
     }
 
     /// The soft state of a session, if there is any.
@@ -176,7 +179,20 @@ impl Sessions {
         let mut interval = time::interval(SWEEP_EVERY);
         loop {
             let now = interval.tick().await;
-            self.states.lock().retain(|_, state| state.sweep(now, MAX_IDLE));
+            self.reap(now, MAX_IDLE);
+        }
+    }
+
+    /// Drops what is over, and the states that nobody has used for that long.
+    fn reap(&self, now: Instant, max_idle: Duration) {
+        let states: Vec<_> = self.states.lock().values().cloned().collect();
+        states.iter().for_each(|state| state.expire(now));
+        drop(states);
+        let mut states = self.states.lock();
+        let idle: Vec<_> = states.extract_if(|_, state| state.is_idle(now, max_idle)).collect();
+        drop(states);
+        for (id, _) in idle {
+            self.subscriptions.forget(id);
         }
     }
 

@@ -17,7 +17,7 @@ use super::running::Claim;
 use super::state::State;
 use crate::call::{Body, Error, Event, Events, Reply, Responder, SessionId};
 use crate::mcp::method::notification;
-use crate::mcp::{LogLevel, Message, ProtocolVersion, RequestId, sse};
+use crate::mcp::{Capabilities, LogLevel, Message, ProtocolVersion, RequestId, sse};
 
 /// The future of the call stack, boxed once so that it can outlive the connection it was made on.
 pub type Working = Pin<Box<dyn Future<Output = Result<Reply, Error>> + Send>>;
@@ -28,6 +28,8 @@ pub type Render = fn(Option<&RequestId>, &Error) -> Bytes;
 pub struct Listener {
     /// The revision it speaks.
     pub version: ProtocolVersion,
+    /// What backends may ask of it.
+    pub capabilities: Capabilities,
     /// Its session, whose state is made when a stream needs it; `None` for a client without one.
     pub session: Option<(Arc<Sessions>, SessionId)>,
     /// The least severe log messages it wants.
@@ -178,6 +180,11 @@ impl Relay {
     /// Asks the client; a client without a session has no way to answer.
     fn ask(&mut self, request: Bytes, responder: Responder) -> Option<Bytes> {
         let (state, _) = self.stream.as_ref()?;
+        let message = Message::parse(request.clone()).ok()?;
+        if !self.listener.capabilities.allow(&message) {
+            responder.refuse(Capabilities::NOT_DECLARED);
+            return None;
+        }
         let (number, request) = state.asked().register(state.home(), request, responder)?;
         self.asked.push(number);
         Some(self.frame(&request))

@@ -146,17 +146,24 @@ impl State {
         *self.touched.lock() = Instant::now();
     }
 
-    /// Drops what is over; whether anything worth keeping is left at `now`.
-    pub(super) fn sweep(&self, now: Instant, max_idle: Duration) -> bool {
-        let asks = self.asked.expire(now);
-        let mut posts = self.posts.lock();
-        posts.logs.retain(|_, log| log.ended().is_none_or(|ended| now < ended + KEEP_ENDED));
-        let streams = !posts.logs.is_empty() || self.open_streams.load(Ordering::Relaxed) > 0;
-        asks || streams || now < *self.touched.lock() + max_idle
+    /// Drops what is over at `now`. Answers backends, so nobody may call it under a lock.
+    pub(super) fn expire(&self, now: Instant) {
+        self.asked.expire(now);
+        let is_over = |log: &Log| log.ended().is_some_and(|ended| now >= ended + KEEP_ENDED);
+        self.posts.lock().logs.retain(|_, log| !is_over(log));
+    }
+
+    /// Whether nobody has used it for that long and nothing in it is worth keeping.
+    pub(super) fn is_idle(&self, now: Instant, max_idle: Duration) -> bool {
+        self.open_streams.load(Ordering::Relaxed) == 0
+            && self.asked.is_empty()
+            && self.posts.lock().logs.is_empty()
+            && now >= *self.touched.lock() + max_idle
     }
 
     /// Ends all streams: the session was deleted, or we stop.
     pub(super) fn close(&self) {
+        self.asked.close();
         self.listen.end();
         for log in self.posts.lock().logs.values() {
             log.end();

@@ -40,6 +40,7 @@ fn relay(sessions: &Arc<Sessions>, version: ProtocolVersion, reply: Reply) -> (S
     let has_session = !version.is_modern();
     let listener = Listener {
         version,
+        capabilities: Capabilities::ROOTS,
         session: has_session.then(|| (Arc::clone(sessions), id)),
         log_level: Some(LogLevel::Warning),
         claim: has_session.then(|| sessions.running().claim(id, RequestId::from(1))),
@@ -151,6 +152,34 @@ async fn a_question_that_is_open_when_the_call_ends_is_refused() {
 }
 
 #[tokio::test]
+async fn a_client_is_not_asked_what_it_did_not_declare() {
+    let sessions = sessions();
+    let (sender, reply) = scripted();
+    let (_, mut relay) = relay(&sessions, LEGACY, reply);
+    relay.open_stream();
+    let (answers, mut answer) = oneshot::channel();
+    let Event::Request(_, responder) = question(answers) else { panic!() };
+    let request = r#"{"jsonrpc":"2.0","id":1,"method":"elicitation/create","params":{}}"#;
+    sender.send(Ok(Event::Request(request.into(), responder))).await.unwrap();
+    sender.send(Ok(Event::Response(response()))).await.unwrap();
+    assert!(frame(&mut relay).await.contains("result"), "the client sees the response alone");
+    assert!(matches!(answer.try_recv(), Ok(Answer::Refused(_))));
+}
+
+#[tokio::test]
+async fn a_question_that_is_open_when_the_session_ends_is_refused() {
+    let sessions = sessions();
+    let token = sessions.open(&Principal::anonymous(), LEGACY, Capabilities::ROOTS).unwrap();
+    let session = sessions.find(token.as_bytes(), &Principal::anonymous()).unwrap();
+    let (answers, mut answer) = oneshot::channel();
+    let Event::Request(request, responder) = question(answers) else { panic!() };
+    let state = sessions.state(session.id);
+    state.asked().register(state.home(), request, responder).unwrap();
+    sessions.delete(&session);
+    assert!(matches!(answer.try_recv(), Ok(Answer::Refused(_))), "a call may hold the state");
+}
+
+#[tokio::test]
 async fn a_modern_client_that_leaves_cancels_and_a_legacy_one_is_kept() {
     for (version, kept) in [(MODERN, false), (LEGACY, true)] {
         let sessions = sessions();
@@ -252,4 +281,25 @@ fn a_session_of_another_boot_is_not_at_home_here() {
     let token = one.open(&me, LEGACY, Capabilities::NONE).unwrap();
     let session = two.find(token.as_bytes(), &me).unwrap();
     assert_eq!(two.place(&session), Place::There);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_session_loses_its_state_and_its_subscriptions() {
+    use crate::backends::scripted::{Backend, config, context};
+    use crate::backends::{Isolation, Key, Owner as Whose};
+    let sessions = sessions();
+    let backend = Backend::new().handle(config("b", Isolation::Shared), &context());
+    let key = Key { owner: Whose::Shared, capabilities: Capabilities::NONE };
+    let (idle, busy) = (SessionId::from_bytes([1; 16]), SessionId::from_bytes([2; 16]));
+    for session in [idle, busy] {
+        sessions.state(session);
+        assert_eq!(sessions.subscriptions().add(&backend, key, "demo://a", session), Added::New);
+    }
+    let later = Instant::now() + MAX_IDLE;
+    let _log = sessions.state(busy).new_stream();
+    sessions.reap(later, MAX_IDLE);
+    assert!(sessions.existing_state(idle).is_none());
+    assert!(sessions.existing_state(busy).is_some());
+    assert!(!sessions.subscriptions().remove(backend.name(), key, "demo://a", idle));
+    assert!(sessions.subscriptions().remove(backend.name(), key, "demo://a", busy));
 }

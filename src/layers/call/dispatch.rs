@@ -7,11 +7,11 @@ use tower::{Service, service_fn};
 use super::Routed;
 use crate::backends::relay::Target;
 use crate::backends::{Handle, Isolation, Key};
-use crate::call::{Call, Error, Reply, Response, SessionId};
+use crate::call::{Call, Error, Outcome, Reply, Response, SessionId};
 use crate::catalogue::{Catalogue, Entry, Route, View};
 use crate::mcp::{Method, response};
 use crate::outbound;
-use crate::sessions::Sessions;
+use crate::sessions::{Added, Sessions};
 
 /// What dispatching needs; one per worker, for the HTTP connections are a worker's own.
 pub struct Dispatch {
@@ -72,14 +72,28 @@ impl Dispatch {
     }
 
     /// Subscribes on a connection that others may share; only then is there something to count.
-    async fn subscribe(&self, call: &Call, backend: &Handle) -> Result<Reply, Error> {
-        if let Some((key, session)) = shared(call, backend)? {
-            let subscriptions = self.sessions.subscriptions();
-            if !subscriptions.add(backend.name(), key, uri(call), session) {
-                return Err(Error::InvalidParams("this session has too many subscriptions".into()));
-            }
+    async fn subscribe(&self, call: &Call, backend: &Arc<Handle>) -> Result<Reply, Error> {
+        let Some((key, session)) = shared(call, backend)? else {
+            return self.relay(call, backend, &Target::default()).await;
+        };
+        // Updates go to the session's state, and end with it.
+        self.sessions.state(session);
+        let added = self.sessions.subscriptions().add(backend, key, uri(call), session);
+        if added == Added::TooMany {
+            return Err(Error::InvalidParams("this session has too many subscriptions".into()));
         }
-        self.relay(call, backend, &Target::default()).await
+        let mut unaccepted = Unaccepted {
+            sessions: Arc::clone(&self.sessions),
+            subscribed: (added == Added::New).then(|| (Arc::clone(backend), key, uri(call).into())),
+            session,
+        };
+        let mut reply = self.relay(call, backend, &Target::default()).await?;
+        reply.on_end(move |outcome| {
+            if outcome == Outcome::Ok {
+                unaccepted.accept();
+            }
+        });
+        Ok(reply)
     }
 
     async fn unsubscribe(&self, call: &Call, backend: &Handle) -> Result<Reply, Error> {
@@ -89,6 +103,28 @@ impl Dispatch {
             return Ok(answer(call, b"{}")); // others still want to hear of it
         }
         self.relay(call, backend, &Target::default()).await
+    }
+}
+
+/// A new subscription, taken back unless the backend accepts it. It stands from the beginning, or
+/// an update that follows the acceptance at once would reach nobody.
+struct Unaccepted {
+    sessions: Arc<Sessions>,
+    subscribed: Option<(Arc<Handle>, Key, Box<str>)>,
+    session: SessionId,
+}
+
+impl Unaccepted {
+    fn accept(&mut self) {
+        self.subscribed = None;
+    }
+}
+
+impl Drop for Unaccepted {
+    fn drop(&mut self) {
+        if let Some((backend, key, uri)) = self.subscribed.take() {
+            self.sessions.subscriptions().remove(backend.name(), key, &uri, self.session);
+        }
     }
 }
 

@@ -71,8 +71,13 @@ impl<S: Stack> Mcp<S> {
             }
             Ok(message) => {
                 let id = message.id();
-                let answer = self.take(request, &session, endpoint, message).await;
-                answer.unwrap_or_else(|e| Some(Answer::Message(e.to_json_rpc(id.as_ref()))))
+                match self.take(request, &session, endpoint, message).await {
+                    // The others' answers need the status, so the message alone tells it.
+                    Ok(Some(Answer::Gone(error))) | Err(error) => {
+                        Some(Answer::Message(error.to_json_rpc(id.as_ref())))
+                    }
+                    Ok(answer) => answer,
+                }
             }
             Err(invalid) => Some(Answer::Message(Error::from(invalid).to_json_rpc(None))),
         }))
@@ -82,8 +87,7 @@ impl<S: Stack> Mcp<S> {
             match answer {
                 Answer::Stream(relay) => relays.push(*relay),
                 Answer::Message(message) => ready.push(message),
-                Answer::Gone(error) => ready.push(error.to_json_rpc(None)),
-                Answer::Nothing => {}
+                Answer::Gone(_) | Answer::Nothing => {} // the former was made a message above
             }
         }
         match (relays.is_empty(), ready.is_empty()) {

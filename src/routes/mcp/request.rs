@@ -63,7 +63,11 @@ impl<S: Stack> Mcp<S> {
         let request = call::Request::new(message).map_err(call::Error::from)?;
         let sessions = &self.shared.sessions;
         let is_home = sessions.place(session) == Place::Here;
-        let log_level = sessions.existing_state(session.id).and_then(|state| state.level());
+        let state = sessions.existing_state(session.id);
+        let log_level = state.and_then(|state| {
+            state.touch();
+            state.level()
+        });
         let id = request.id().clone();
         let call = Call {
             version: session.version,
@@ -82,6 +86,7 @@ impl<S: Stack> Mcp<S> {
         };
         let listener = Listener {
             version: session.version,
+            capabilities: session.capabilities,
             session: Some((Arc::clone(sessions), session.id)),
             log_level,
             claim: Some(sessions.running().claim(session.id, id.clone())),
