@@ -11,7 +11,6 @@ use tokio::time;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
-use url::Url;
 
 use super::config::Config;
 use super::load::Loaded;
@@ -96,16 +95,16 @@ pub async fn serve(
 
 /// Sockets that systemd hands over come first, then the configured address.
 fn mcp_listeners(config: &Config) -> anyhow::Result<Listeners> {
+    let aggregator = &config.aggregator;
     if let Some(inherited) = Listeners::inherited()? {
-        // The configuration knows nothing of these, so it could not check them.
+        // The loader has seen `aggregator.host`, which means nothing here.
         ensure!(
             inherited.is_loopback() || config.auth.allow_unauthenticated,
-            "a socket handed over in LISTEN_FDS can be reached from other machines, and nobody is \
-             asked who they are: set auth.allowUnauthenticated: true if that is meant"
+            "the sockets handed over let others in, and auth.mode none asks nobody who they are; \
+             listen on loopback, or set auth.allowUnauthenticated: true if that is what you want"
         );
         return Ok(inherited);
     }
-    let aggregator = &config.aggregator;
     Listeners::bind(&aggregator.host.to_string(), aggregator.port)
         .context("the MCP listener cannot start (aggregator.host and aggregator.port say where)")
 }
@@ -174,12 +173,6 @@ impl Backside {
             keep_alive: config.http.keep_alive,
             streams: Streams::new(config.http.max_streams),
         };
-        let mut http = config.http.clone();
-        // Where any name passes, to list one would shut out the others.
-        if listeners.is_loopback() || !http.allowed_hosts.is_empty() {
-            let public = config.aggregator.public_url.as_ref().and_then(Url::host_str);
-            http.allowed_hosts.extend(public.map(str::to_owned));
-        }
         let format = config.logging.format;
         let is_logged = config.logging.calls && config.logging.level >= tracing::Level::INFO;
         Parts {
@@ -193,7 +186,7 @@ impl Backside {
                 stopping: shutdown.stopping().clone(),
             },
             open,
-            edge: Edge::new(&http, listeners.is_loopback()),
+            edge: Edge::new(config, listeners.is_loopback()),
         }
     }
 
