@@ -186,7 +186,9 @@ impl Sessions {
     /// Drops what is over, and the states that nobody has used for that long.
     fn reap(&self, now: Instant, max_idle: Duration) {
         let states: Vec<_> = self.states.lock().values().cloned().collect();
-        states.iter().for_each(|state| state.expire(now));
+        for state in &states {
+            state.expire(now);
+        }
         drop(states);
         let mut states = self.states.lock();
         let idle: Vec<_> = states.extract_if(|_, state| state.is_idle(now, max_idle)).collect();
