@@ -7,7 +7,9 @@ use bytes::Bytes;
 use http::{Request, Response};
 use tokio_util::task::TaskTracker;
 use tower::{Service, ServiceBuilder};
+use url::Url;
 
+use super::config::Config;
 use super::recorder::CallRecorder;
 use crate::catalogue::Catalogue;
 use crate::layers::call::dispatch::{self, Dispatch};
@@ -24,11 +26,12 @@ use crate::layers::http::metrics::MetricsLayer;
 use crate::layers::http::origin::{OriginLayer, Origins};
 use crate::layers::http::request_id::RequestIdLayer;
 use crate::layers::http::respond::RespondLayer;
+use crate::layers::http::trace::TraceLayer;
 use crate::outbound;
 use crate::policy::Gate;
 use crate::routes::mcp::{Ending, Mcp, Shared, Stack};
 use crate::routes::{self, Groups, Open, Path};
-use crate::server::{self, Body, BoxError};
+use crate::server::{Body, BoxError};
 use crate::sessions::Keeper;
 
 /// A request's body: hyper's, or a test's.
@@ -83,11 +86,18 @@ pub(super) struct Edge {
 }
 
 impl Edge {
-    pub(super) fn new(http: &server::Http, is_loopback: bool) -> Self {
+    pub(super) fn new(config: &Config, is_loopback: bool) -> Self {
+        let http = &config.http;
+        let mut hosts = http.allowed_hosts.clone();
+        // Where any name passes, to list one would shut out the others.
+        if is_loopback || !hosts.is_empty() {
+            let public = config.aggregator.public_url.as_ref().and_then(Url::host_str);
+            hosts.extend(public.map(str::to_owned));
+        }
         Self {
             request_id: RequestIdLayer::new(),
             limit: LimitLayer::new(http.max_in_flight),
-            host: HostLayer::new(is_loopback, http.allowed_hosts.clone()),
+            host: HostLayer::new(is_loopback, hosts),
             origins: Origins::new(is_loopback, http.allowed_origins.clone()),
             body: Limits::new(http.max_body_bytes),
         }
@@ -144,6 +154,7 @@ impl<R: Recorder + Sync> Parts<R> {
         ServiceBuilder::new()
             // Everything below can name the request.
             .layer(edge.request_id)
+            .layer(TraceLayer::new(Path::group))
             // Sees every response, refusals too.
             .layer(MetricsLayer::new(Path::group))
             // Outside of `respond`, or a browser could not read a refusal.

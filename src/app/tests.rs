@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 use tower::util::BoxCloneService;
 
+use super::config::Config;
 use super::stack::{Edge, Parts};
 use crate::backends::Isolation;
 use crate::backends::scripted::{Answer as Script, Backend, config, context_with};
@@ -27,7 +28,7 @@ use crate::policy::Gate as Policy;
 use crate::routes::Open;
 use crate::routes::health::Readiness;
 use crate::routes::mcp::{Ending, Shared};
-use crate::server::{self, Body, Shutdown};
+use crate::server::{Body, Shutdown};
 use crate::sessions::{Keys, Sessions};
 use crate::supervise::Registry;
 
@@ -76,13 +77,13 @@ impl Gate {
         let records = Records::default();
         let shutdown = Shutdown::new();
         let readiness = Readiness::new(watch::channel(true).1, shutdown.clone());
-        let http = server::Http::default();
+        let config = Config::default();
         let shared = Shared {
             sessions: sessions.clone(),
             registry,
             catalogue: catalogue.clone(),
-            keep_alive: http.keep_alive,
-            streams: Streams::new(http.max_streams),
+            keep_alive: config.http.keep_alive,
+            streams: Streams::new(config.http.max_streams),
         };
         let parts = Parts {
             shared: Arc::new(shared),
@@ -95,7 +96,7 @@ impl Gate {
                 stopping: shutdown.stopping().clone(),
             },
             open: Open::new(readiness, "http://localhost/mcp"),
-            edge: Edge::new(&http, true),
+            edge: Edge::new(&config, true),
         };
         let stack = BoxCloneService::new(parts.build(&TaskTracker::new()));
         Self { stack, backend, records, sessions }

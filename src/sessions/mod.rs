@@ -126,9 +126,10 @@ impl Sessions {
         if session.home == self.home { Place::Here } else { Place::There }
     }
 
-    /// Ends a session: its streams, its open questions, its id.
+    /// Ends a session: its calls, its streams, its open questions, its id.
     pub fn delete(&self, session: &Session) {
         self.deleted.lock().insert(session.id);
+        self.running.cancel_all(session.id);
         self.subscriptions.forget(session.id);
         let state = self.states.lock().remove(&session.id);
         if let Some(state) = state {
