@@ -141,6 +141,8 @@ async fn hosts_say_where_the_listeners_are() {
     for (host, second) in [("127.0.0.1", false), ("localhost", has_ipv6)] {
         let config = format!("aggregator: {{host: {host}}}\nmetrics: {{host: {host}}}\n");
         let (_config, gateway) = gateway(&config).await;
+        let after = |line: &str| line.starts_with("authentication: ").then_some(());
+        gateway.process().line("line behind the addresses", after).await;
         let said = gateway.process().stdout().join("\n");
         for what in ["listening", "metrics"] {
             assert_eq!(

@@ -205,17 +205,24 @@ async fn headers_are_sent_with_every_request() {
 
 /// Files of an authority that nobody else knows: its own certificate, a server's and a client's.
 fn write_certificates(directory: &Path) {
-    let mut authority = CertificateParams::new([]).unwrap();
+    let mut authority = CertificateParams::new([]).expect("a certificate");
     // OpenSSL takes a certificate whose issuer has its own name for a self-signed one.
     authority.distinguished_name.push(DnType::CommonName, "authority of a test");
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
-    let write = |name: &str, text: String| std::fs::write(directory.join(name), text).unwrap();
+    let authority =
+        CertifiedIssuer::self_signed(authority, KeyPair::generate().expect("a certificate"))
+            .expect("a certificate");
+    let write = |name: &str, text: String| {
+        std::fs::write(directory.join(name), text).expect("a certificate")
+    };
     write("ca.pem", authority.pem());
     for (file, name) in [("server", "backend.test"), ("client", "gate.test")] {
-        let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new([name.to_owned()]).unwrap();
-        write(&format!("{file}.pem"), params.signed_by(&key, &authority).unwrap().pem());
+        let key = KeyPair::generate().expect("a certificate");
+        let params = CertificateParams::new([name.to_owned()]).expect("a certificate");
+        write(
+            &format!("{file}.pem"),
+            params.signed_by(&key, &authority).expect("a certificate").pem(),
+        );
         write(&format!("{file}.key"), key.serialize_pem());
     }
 }
