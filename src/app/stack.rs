@@ -9,7 +9,6 @@ use tokio_util::task::TaskTracker;
 use tower::{Service, ServiceBuilder};
 use url::Url;
 
-use super::config::Config;
 use super::recorder::CallRecorder;
 use crate::catalogue::Catalogue;
 use crate::layers::call::dispatch::{self, Dispatch};
@@ -31,7 +30,7 @@ use crate::outbound;
 use crate::policy::Gate;
 use crate::routes::mcp::{Ending, Mcp, Shared, Stack};
 use crate::routes::{self, Groups, Open, Path};
-use crate::server::{Body, BoxError};
+use crate::server::{self, Body, BoxError};
 use crate::sessions::Keeper;
 
 /// A request's body: hyper's, or a test's.
@@ -86,19 +85,21 @@ pub(super) struct Edge {
 }
 
 impl Edge {
-    pub(super) fn new(config: &Config, is_loopback: bool) -> Self {
-        let http = &config.http;
-        let mut hosts = http.allowed_hosts.clone();
-        // Where any name passes, to list one would shut out the others.
-        if is_loopback || !hosts.is_empty() {
-            let public = config.aggregator.public_url.as_ref().and_then(Url::host_str);
-            hosts.extend(public.map(str::to_owned));
+    /// Under its public URL the gateway is known to everybody it is for.
+    pub(super) fn new(http: &server::Http, public_url: Option<&Url>, is_loopback: bool) -> Self {
+        let (mut hosts, mut origins) = (http.allowed_hosts.clone(), http.allowed_origins.clone());
+        if let Some(url) = public_url {
+            origins.push(url.origin().ascii_serialization());
+            // Elsewhere an empty list lets all hosts pass, and the URL must not change that.
+            if is_loopback || !hosts.is_empty() {
+                hosts.extend(url.host_str().map(ToOwned::to_owned));
+            }
         }
         Self {
             request_id: RequestIdLayer::new(),
             limit: LimitLayer::new(http.max_in_flight),
             host: HostLayer::new(is_loopback, hosts),
-            origins: Origins::new(is_loopback, http.allowed_origins.clone()),
+            origins: Origins::new(is_loopback, origins),
             body: Limits::new(http.max_body_bytes),
         }
     }

@@ -96,7 +96,7 @@ impl Gate {
                 stopping: shutdown.stopping().clone(),
             },
             open: Open::new(readiness, "http://localhost/mcp"),
-            edge: Edge::new(&config, true),
+            edge: Edge::new(&config.http, Some(&"https://gate.example/mcp".parse().unwrap()), true),
         };
         let stack = BoxCloneService::new(parts.build(&TaskTracker::new()));
         Self { stack, backend, records, sessions }
@@ -330,4 +330,20 @@ async fn a_deleted_session_is_gone_and_a_missing_one_a_mistake() {
     let ping = json!({ "jsonrpc": "2.0", "id": 1, "method": "ping" }).to_string();
     let missing = gate.send(Request::post("/mcp"), ping).await;
     assert_eq!(missing.status(), StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_public_url_is_a_host_and_an_origin_that_pass() {
+    let gate = Gate::open().await;
+    for (host, origin, status) in [
+        ("gate.example", "https://gate.example", StatusCode::BAD_REQUEST),
+        ("gate.example", "https://evil.example", StatusCode::FORBIDDEN),
+        ("evil.example", "https://gate.example", StatusCode::FORBIDDEN),
+    ] {
+        let request =
+            Request::get("/mcp").header(header::HOST, host).header(header::ORIGIN, origin);
+        let request = request.body(Full::default()).unwrap();
+        let response = gate.stack.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), status, "{host} {origin}: only the session is missing");
+    }
 }

@@ -20,6 +20,9 @@ const NO_STREAM: &str = "the client has no stream open on which it could be aske
 /// Reads everything that comes, until the connection ends.
 pub(super) async fn read(pool: &Pool, pooled: &Pooled, mut inbox: mpsc::Receiver<Unsolicited>) {
     while let Some(message) = inbox.recv().await {
+        if matches!(message, Unsolicited::Reinitialized) {
+            pooled.told.forget();
+        }
         if changes_lists(&message) {
             pooled.list_again();
             if pooled.key().owner == Owner::Shared {

@@ -26,6 +26,11 @@ impl Default for Told {
 }
 
 impl Told {
+    /// The backend has forgotten everything: its session is a new one.
+    pub(super) fn forget(&self) {
+        self.0.store(NEVER_TOLD, Ordering::Relaxed);
+    }
+
     /// Takes note of a wanted level; whether the backend has to hear of it.
     ///
     /// Where several clients share a connection the most talkative one wins, and each client's
@@ -65,6 +70,8 @@ mod tests {
         assert!(told.wants(LogLevel::Warning, true));
         assert!(!told.wants(LogLevel::Error, true));
         assert!(told.wants(LogLevel::Debug, true));
+        told.forget();
+        assert!(told.wants(LogLevel::Error, true), "a new session starts from nothing");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use futures_util::{Stream, stream};
@@ -15,12 +16,29 @@ use crate::mcp::sse;
 const MAX_EVENTS: usize = 256;
 const MAX_BYTES: usize = 1 << 20;
 
+/// How many bytes all streams of all sessions keep together.
+const MAX_ALL_BYTES: usize = 256 << 20;
+
+/// What all streams keep together. Past the limit a stream keeps no more than a reader needs.
+#[derive(Debug)]
+pub(super) struct Budget {
+    used: AtomicUsize,
+    limit: usize,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { used: AtomicUsize::new(0), limit: MAX_ALL_BYTES }
+    }
+}
+
 /// The events of one stream of a session, under ids `{stream}-{sequence}`.
 ///
 /// A reader follows it live or replays from an id. One that is too slow loses the oldest events and
 /// stalls nobody.
 pub struct Log {
     stream: u32,
+    budget: Arc<Budget>,
     inner: Mutex<Inner>,
     changed: Notify,
 }
@@ -37,9 +55,9 @@ struct Inner {
 
 impl Log {
     /// An empty log of the stream with that number.
-    pub fn new(stream: u32) -> Arc<Self> {
+    pub(super) fn new(stream: u32, budget: Arc<Budget>) -> Arc<Self> {
         let inner = Inner { next: 1, events: VecDeque::new(), bytes: 0, ended: None, readers: 0 };
-        Arc::new(Self { stream, inner: Mutex::new(inner), changed: Notify::new() })
+        Arc::new(Self { stream, budget, inner: Mutex::new(inner), changed: Notify::new() })
     }
 
     /// The stream's number.
@@ -55,14 +73,24 @@ impl Log {
         let frame = sse::encode(message, Some(&self.id(sequence)));
         inner.bytes += frame.len();
         inner.events.push_back((sequence, frame.clone()));
-        while inner.events.len() > MAX_EVENTS || (inner.bytes > MAX_BYTES && inner.events.len() > 1)
-        {
-            let (_, oldest) = inner.events.pop_front().expect("there is more than one");
+        self.budget.used.fetch_add(frame.len(), Ordering::Relaxed);
+        while self.is_too_much(&inner) {
+            let (_, oldest) = inner.events.pop_front().expect("nothing is not too much");
             inner.bytes -= oldest.len();
+            self.budget.used.fetch_sub(oldest.len(), Ordering::Relaxed);
         }
         drop(inner);
         self.changed.notify_waiters();
         frame
+    }
+
+    fn is_too_much(&self, inner: &Inner) -> bool {
+        let events = inner.events.len();
+        let all = self.budget.used.load(Ordering::Relaxed);
+        events > MAX_EVENTS
+            || (inner.bytes > MAX_BYTES && events > 1)
+            // What somebody is reading has to pass through here.
+            || (all > self.budget.limit && events > usize::from(inner.readers > 0))
     }
 
     /// The frame that opens the stream: an id to come back with, before anything was said.
@@ -142,6 +170,12 @@ impl Log {
     }
 }
 
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.budget.used.fetch_sub(self.inner.get_mut().bytes, Ordering::Relaxed);
+    }
+}
+
 enum Next {
     Event(u64, Bytes),
     End,
@@ -160,13 +194,17 @@ mod tests {
 
     use super::*;
 
+    fn log(stream: u32) -> Arc<Log> {
+        Log::new(stream, Arc::default())
+    }
+
     fn text(frame: Option<Bytes>) -> String {
         String::from_utf8(frame.expect("an event").to_vec()).unwrap()
     }
 
     #[tokio::test]
     async fn a_reader_gets_what_came_behind_its_id_and_then_what_comes() {
-        let log = Log::new(3);
+        let log = log(3);
         log.push(b"1");
         log.push(b"2");
         let mut reader = Box::pin(log.read(Some(1)));
@@ -180,7 +218,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_second_reader_takes_the_stream_over() {
-        let log = Log::new(0);
+        let log = log(0);
         let mut first = Box::pin(log.read(None));
         let mut second = Box::pin(log.read(None));
         log.push(b"x");
@@ -190,7 +228,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_slow_reader_loses_the_oldest_events_and_stalls_nobody() {
-        let log = Log::new(0);
+        let log = log(0);
         let mut reader = Box::pin(log.read(None));
         for _ in 0..2 * MAX_EVENTS {
             log.push(b"x");
@@ -203,12 +241,30 @@ mod tests {
 
     #[tokio::test]
     async fn an_id_that_was_never_given_out_means_from_now_on() {
-        let log = Log::new(0);
+        let log = log(0);
         log.push(b"1");
         let mut reader = Box::pin(log.read(Some(57)));
         log.push(b"2");
         let next = reader.next().now_or_never().flatten();
         assert_eq!(text(next), "id: 0-2\ndata: 2\n\n");
+    }
+
+    #[tokio::test]
+    async fn all_streams_together_keep_no_more_than_their_budget() {
+        let budget = Arc::new(Budget { used: AtomicUsize::new(0), limit: 100 });
+        let new = || Log::new(0, budget.clone());
+        let (unread, read) = (new(), new());
+        let mut reader = Box::pin(read.read(None));
+        for _ in 0..100 {
+            unread.push(b"0123456789");
+            assert!(budget.used.load(Ordering::Relaxed) <= 100);
+        }
+        unread.push(&[b'x'; 200]);
+        assert_eq!(budget.used.load(Ordering::Relaxed), 0, "nobody reads it");
+        read.push(&[b'x'; 200]);
+        assert!(reader.next().now_or_never().flatten().is_some(), "somebody reads it");
+        drop((unread, reader, read));
+        assert_eq!(budget.used.load(Ordering::Relaxed), 0);
     }
 
     #[test]

@@ -27,6 +27,7 @@ pub use asked::Asked;
 pub use config::Config;
 use deleted::Deleted;
 pub use keeper::{Guarded, Keeper};
+use log::Budget;
 pub use log::{Log, parse_event_id};
 pub use relay::{Head, Listener, Relay, Render, Working};
 pub use running::{Claim, Running};
@@ -53,6 +54,7 @@ pub struct Sessions {
     max_age: Duration,
     deleted: Mutex<Deleted>,
     states: Mutex<HashMap<SessionId, Arc<State>>>,
+    replay: Arc<Budget>,
     running: Arc<Running>,
     subscriptions: Subscriptions,
 }
@@ -83,6 +85,7 @@ impl Sessions {
             max_age,
             deleted: Mutex::default(),
             states: Mutex::default(),
+            replay: Arc::default(),
             running: Arc::default(),
             subscriptions: Subscriptions::default(),
         })
@@ -145,7 +148,8 @@ impl Sessions {
             self.reap(Instant::now(), Duration::ZERO);
             states = self.states.lock();
         }
-        let state = states.entry(id).or_insert_with(|| Arc::new(State::new(id, self.home)));
+        let new = || Arc::new(State::new(id, self.home, self.replay.clone()));
+        let state = states.entry(id).or_insert_with(new);
         state.touch(); // under the lock, or it could be reaped before it is used
         Arc::clone(state)
     }

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::asked::Asked;
-use super::log::Log;
+use super::log::{Budget, Log};
 use super::session::Home;
 use crate::call::{Endpoint, Responder, SessionId};
 use crate::catalogue::View;
@@ -30,6 +30,7 @@ pub struct State {
     home: Home,
     level: AtomicU8,
     asked: Asked,
+    budget: Arc<Budget>,
     listen: Arc<Log>,
     listening: Mutex<Option<(Endpoint, View)>>,
     open_streams: AtomicUsize,
@@ -47,13 +48,14 @@ struct Posts {
 pub struct Listening(Arc<State>);
 
 impl State {
-    pub(super) fn new(id: SessionId, home: Home) -> Self {
+    pub(super) fn new(id: SessionId, home: Home, budget: Arc<Budget>) -> Self {
         Self {
             id,
             home,
             level: AtomicU8::new(u8::MAX),
             asked: Asked::default(),
-            listen: Log::new(LISTEN),
+            listen: Log::new(LISTEN, budget.clone()),
+            budget,
             listening: Mutex::default(),
             open_streams: AtomicUsize::new(0),
             posts: Mutex::default(),
@@ -82,7 +84,7 @@ impl State {
             }
         }
         posts.last += 1;
-        let log = Log::new(posts.last);
+        let log = Log::new(posts.last, self.budget.clone());
         let number = posts.last;
         posts.logs.insert(number, Arc::clone(&log));
         log

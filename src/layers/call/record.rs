@@ -88,6 +88,16 @@ where
     }
 }
 
+/// How much of an error a record keeps: some repeat a name that a client made up.
+const MAX_ERROR_CHARS: usize = 500;
+
+fn excerpt(error: &str) -> String {
+    match error.char_indices().nth(MAX_ERROR_CHARS) {
+        Some((end, _)) => format!("{}…", &error[..end]),
+        None => error.to_owned(),
+    }
+}
+
 pin_project! {
     /// Hands the record over to the reply, which writes it at its end.
     pub struct ResponseFuture<F, R>
@@ -135,7 +145,7 @@ where
             }
             Err(error) => {
                 record.outcome = error.outcome();
-                record.error = Some(error.to_string());
+                record.error = Some(excerpt(&error.to_string()));
                 this.pending.recorder.record(&record);
             }
         }
@@ -184,6 +194,13 @@ mod tests {
         let mut service = RecordLayer::new(kept.clone()).layer(inner);
         assert!(service.call(list_tools()).await.is_err());
         assert_eq!(*kept.0.lock(), [(Outcome::Denied, Some("no".to_owned()))]);
+    }
+
+    #[test]
+    fn a_name_that_a_client_made_up_does_not_fill_the_log() {
+        let error = Error::UnknownTool("é".repeat(1 << 20).into());
+        assert_eq!(excerpt(&error.to_string()).chars().count(), MAX_ERROR_CHARS + 1);
+        assert_eq!(excerpt("short"), "short");
     }
 
     #[tokio::test]
