@@ -15,8 +15,8 @@ use tower::ServiceExt;
 use tower::util::BoxCloneService;
 
 use super::stack::{Edge, Parts};
-use crate::backends::Isolation;
 use crate::backends::scripted::{Answer as Script, Backend, config, context_with};
+use crate::backends::{Isolation, Unsolicited};
 use crate::call::{Answer, Event, Outcome, Responder};
 use crate::catalogue::{self, Catalogue, Kind, Member, Naming, Prefix, View, Visibility};
 use crate::layers::call::record::{Record, Recorder};
@@ -345,4 +345,30 @@ async fn the_public_url_is_a_host_and_an_origin_that_pass() {
         let response = gate.stack.clone().oneshot(request).await.unwrap();
         assert_eq!(response.status(), status, "{host} {origin}: only the session is missing");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backend_that_lost_its_session_is_told_again_what_was_subscribed_to() {
+    let gate = Gate::open().await;
+    let session = gate.client(json!({})).await;
+    let subscribe = |id: u64, uri: &str| {
+        json!({
+            "jsonrpc": "2.0", "id": id, "method": "resources/subscribe",
+            "params": { "uri": uri },
+        })
+    };
+    gate.backend.answer(Script::Error(crate::call::Error::Cancelled));
+    let refused = json_of(gate.post(&session, &subscribe(1, "demo://refused")).await).await;
+    assert!(refused["error"].is_object(), "{refused}");
+    assert_eq!(json_of(gate.post(&session, &subscribe(2, "demo://a")).await).await["id"], 2);
+    let told = || {
+        let requested = gate.backend.requested();
+        requested.into_iter().filter(|it| it.contains("subscribe")).collect::<Vec<_>>()
+    };
+    assert!(told().is_empty(), "the client's own request went through the call stack");
+    gate.backend.connections()[0].say(Unsolicited::Reinitialized);
+    while told().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(told(), [r#"resources/subscribe {"uri":"demo://a"}"#]);
 }

@@ -22,6 +22,9 @@ pub trait SessionSink: Send + Sync + 'static {
         backend: &Arc<str>,
         message: Unsolicited,
     ) -> Result<(), Unsolicited>;
+
+    /// What clients are subscribed to on a connection.
+    fn subscribed(&self, backend: &Arc<str>, connection: Key) -> Vec<Box<str>>;
 }
 
 /// `notifications/resources/updated` that came on a connection of several clients.

@@ -137,6 +137,10 @@ impl SessionSink for Sink {
             other => Err(other),
         }
     }
+
+    fn subscribed(&self, _: &Arc<str>, _: Key) -> Vec<Box<str>> {
+        Vec::new()
+    }
 }
 
 #[tokio::test(start_paused = true)]

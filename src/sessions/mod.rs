@@ -163,7 +163,7 @@ impl Sessions {
         &self.running
     }
 
-    /// Who subscribed to what on shared connections.
+    /// Who subscribed to what.
     pub fn subscriptions(&self) -> &Subscriptions {
         &self.subscriptions
     }

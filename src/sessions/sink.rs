@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Sessions;
 use super::relay::passes_level;
-use crate::backends::{SessionSink, Unsolicited};
+use crate::backends::{Key, SessionSink, Unsolicited};
 use crate::call::SessionId;
 
 impl SessionSink for Sessions {
@@ -31,5 +31,9 @@ impl SessionSink for Sessions {
             // The connection's lists are fetched anew; the client hears of what changed in them.
             Unsolicited::Reinitialized => Ok(()),
         }
+    }
+
+    fn subscribed(&self, backend: &Arc<str>, connection: Key) -> Vec<Box<str>> {
+        self.subscriptions().on(backend, connection)
     }
 }
