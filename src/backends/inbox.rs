@@ -109,6 +109,11 @@ fn to_nobody_in_particular(pool: &Pool, pooled: &Pooled, message: Unsolicited) {
         Unsolicited::Notification(message) => match message.method_name() {
             notification::MESSAGE => log(pooled.backend(), &message),
             notification::RESOURCE_UPDATED => updated(pool, pooled, &message),
+            notification::ELICITATION_COMPLETE => {
+                if !pool.context().sessions.elicited(pooled.backend(), &message) {
+                    dropped("no_stream");
+                }
+            }
             _ => dropped("unsolicited"),
         },
         Unsolicited::Reinitialized => {}

@@ -138,6 +138,10 @@ impl SessionSink for Sink {
         }
     }
 
+    fn elicited(&self, _: &Arc<str>, _: &Message) -> bool {
+        false
+    }
+
     fn subscribed(&self, _: &Arc<str>, _: Key) -> Vec<Box<str>> {
         Vec::new()
     }

@@ -359,6 +359,10 @@ impl SessionSink for NoSessions {
         Err(message)
     }
 
+    fn elicited(&self, _: &Arc<str>, _: &Message) -> bool {
+        false
+    }
+
     fn subscribed(&self, _: &Arc<str>, _: Key) -> Vec<Box<str>> {
         Vec::new()
     }

@@ -69,6 +69,7 @@ impl<S: Stack> Mcp<S> {
             state.level()
         });
         let id = request.id().clone();
+        let notes = Arc::new(notes(http));
         let call = Call {
             version: session.version,
             client: Client {
@@ -82,13 +83,14 @@ impl<S: Stack> Mcp<S> {
             trace: trace(http),
             via: Via::Native,
             deadline: None,
-            notes: Arc::new(notes(http)),
+            notes: Arc::clone(&notes),
         };
         let listener = Listener {
             version: session.version,
             capabilities: session.capabilities,
             session: Some((Arc::clone(sessions), session.id)),
             log_level,
+            notes,
             claim: Some(sessions.running().claim(session.id, id.clone())),
         };
         let relay = Relay::new(self.stack.begin(call), id.clone(), render_call, listener);
