@@ -2,33 +2,103 @@
 
 use std::process::Command;
 
-use portcullis_test_support::{Backend, Client, ConfigDir, Gateway, Peers};
+use portcullis_test_support::{
+    Backend, Client, ConfigDir, Gateway, Peers, RawClient, member, within,
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_portcullis");
 const NATIVE: &str = "aggregator: {exposure: native}\n";
 
-fn text(report: &Value) -> &str {
-    report["result"]["content"][0]["text"].as_str().unwrap_or_else(|| panic!("{report:#}"))
+/// The reference servers behind one gateway, and what they work on.
+struct Bench {
+    gateway: Gateway,
+    files: TempDir,
+    _everything: Backend,
+}
+
+impl Bench {
+    async fn start(peers: &Peers) -> Self {
+        let files = TempDir::new().expect("a temporary directory");
+        std::fs::write(files.path().join("note.txt"), "a note").expect("a file to read");
+        let git = Command::new("git").args(["init", "--quiet"]).current_dir(files.path()).status();
+        assert!(git.is_ok_and(|status| status.success()), "git init");
+        let everything = Backend::everything_http(peers).await;
+        let none = json!({});
+        let memory = peers.memory_stdio();
+        let memory = json!({
+            "type": "stdio", "command": memory[0], "args": memory[1..], "autoStart": true,
+            "env": {"MEMORY_FILE_PATH": files.path().join("memory.jsonl")},
+        });
+        let config = ConfigDir::new()
+            .config(NATIVE)
+            .http("web", everything.url(), &none)
+            .stdio("pipe", &peers.everything_stdio(), &none)
+            .stdio("files", &peers.filesystem_stdio(files.path()), &none)
+            .server("memory", &memory)
+            .stdio("time", &peers.time_stdio(), &none)
+            .stdio("git", &peers.git_stdio(files.path()), &none);
+        let gateway = Gateway::start(BINARY, config.path()).await;
+        let bench = Self { gateway, files, _everything: everything };
+        let calls = bench.calls("nobody");
+        let tools: Vec<_> = calls.iter().map(|(tool, ..)| *tool).collect();
+        bench.gateway.client_that_sees(&tools).await;
+        bench
+    }
+
+    /// A tool of each server, its arguments, and a part of its answer.
+    fn calls(&self, client: &str) -> Vec<(&'static str, Value, String)> {
+        let path = self.files.path().to_str().expect("a UTF-8 path");
+        let entity = json!({"name": client, "entityType": "client", "observations": []});
+        vec![
+            ("x_web_echo", json!({"message": "Grüße"}), "Echo: Grüße".to_owned()),
+            ("x_pipe_get-sum", json!({"a": 2, "b": 40}), "42".to_owned()),
+            (
+                "x_files_read_text_file",
+                json!({"path": format!("{path}/note.txt")}),
+                "a note".to_owned(),
+            ),
+            ("x_memory_create_entities", json!({"entities": [entity]}), client.to_owned()),
+            ("x_time_get_current_time", json!({"timezone": "UTC"}), "UTC".to_owned()),
+            ("x_git_status", json!({"repo_path": path}), "note.txt".to_owned()),
+        ]
+    }
+}
+
+/// The text of a result.
+fn text(result: &Value) -> &str {
+    result["content"][0]["text"].as_str().unwrap_or_else(|| panic!("{result:#}"))
 }
 
 #[tokio::test]
-async fn every_client_calls_a_tool_through_the_gateway() {
+async fn every_client_calls_every_reference_server() {
+    let Some(peers) = Peers::installed() else { return };
+    let bench = Bench::start(&peers).await;
+    for client in Client::ALL {
+        let table = bench.calls(&format!("{client:?}"));
+        let calls: Vec<_> = table.iter().map(|(tool, args, _)| (*tool, args.clone())).collect();
+        let report = client.run_all(&peers, bench.gateway.url(), &calls).await;
+        assert_eq!(report["ok"], true, "{client:?}: {report:#}");
+        for (at, (tool, _, wanted)) in table.iter().enumerate() {
+            let seen = text(&report["results"][at]);
+            assert!(seen.contains(wanted), "{client:?}: {tool}: {seen}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_client_uses_the_endpoint_of_one_server() {
     let Some(peers) = Peers::installed() else { return };
     let everything = Backend::everything_http(&peers).await;
     let config = ConfigDir::new().config(NATIVE).http("everything", everything.url(), &json!({}));
     let gateway = Gateway::start(BINARY, config.path()).await;
     gateway.client_that_sees(&["x_everything_echo"]).await;
+    let url = gateway.server_url("everything");
     for client in Client::ALL {
-        let arguments = json!({"message": "Grüße"});
-        let report = client.run(&peers, gateway.url(), "x_everything_echo", &arguments).await;
+        let report = client.run(&peers, &url, "echo", &json!({"message": "Grüße"})).await;
         assert_eq!(report["ok"], true, "{client:?}: {report:#}");
-        assert_eq!(text(&report), "Echo: Grüße", "{client:?}");
-        let url = gateway.server_url("everything");
-        let report = client.run(&peers, &url, "echo", &arguments).await;
-        assert_eq!(report["ok"], true, "{client:?} at its own endpoint: {report:#}");
-        assert_eq!(text(&report), "Echo: Grüße", "{client:?} at its own endpoint");
+        assert_eq!(text(&report["result"]), "Echo: Grüße", "{client:?}");
     }
 }
 
@@ -49,37 +119,80 @@ async fn servers_of_every_sdk_answer_over_http() {
         let report = Client::TsV1
             .run(&peers, gateway.url(), &format!("x_{name}_add"), &json!({"a": 2, "b": 40}))
             .await;
-        assert_eq!(text(&report), "42", "{name}");
+        assert_eq!(text(&report["result"]), "42", "{name}");
     }
 }
 
+/// The transcript of a conversation without what differs behind a prefix and over a pipe: names, the server that
+/// introduces itself, and the id of a session that a pipe does not have.
+fn comparable(transcript: &Value) -> Vec<Value> {
+    let text = transcript.to_string().replace("x_pipe_", "").replace("x_web_", "");
+    let text = text.replace(" from session UUID", " ");
+    let steps: Vec<Value> = serde_json::from_str(&text).expect("a transcript");
+    steps.into_iter().filter(|step| step[0] != "server").collect()
+}
+
 #[tokio::test]
-async fn reference_servers_answer_over_stdio() {
+async fn all_a_client_can_do_works_with_a_child_of_its_own() {
     let Some(peers) = Peers::installed() else { return };
-    let files = TempDir::new().expect("a temporary directory");
-    std::fs::write(files.path().join("note.txt"), "a note").expect("a file to read");
-    let init = Command::new("git").args(["init", "--quiet"]).current_dir(files.path()).status();
-    assert!(init.is_ok_and(|status| status.success()), "git init");
-    let path = files.path().to_str().expect("a UTF-8 path");
-    let none = json!({});
-    let config = ConfigDir::new()
-        .config(NATIVE)
-        .stdio("everything", &peers.everything_stdio(), &none)
-        .stdio("files", &peers.filesystem_stdio(files.path()), &none)
-        .stdio("memory", &peers.memory_stdio(), &none)
-        .stdio("time", &peers.time_stdio(), &none)
-        .stdio("git", &peers.git_stdio(files.path()), &none);
+    let direct = Backend::everything_http(&peers).await;
+    let session = json!({"isolation": "session"});
+    let config = ConfigDir::new().config(NATIVE).stdio("pipe", &peers.everything_stdio(), &session);
     let gateway = Gateway::start(BINARY, config.path()).await;
-    let table = [
-        ("x_everything_get-sum", json!({"a": 2, "b": 40}), "42"),
-        ("x_files_read_text_file", json!({"path": format!("{path}/note.txt")}), "a note"),
-        ("x_memory_read_graph", json!({}), "entities"),
-        ("x_time_get_current_time", json!({"timezone": "UTC"}), "UTC"),
-        ("x_git_status", json!({"repo_path": path}), "note.txt"),
-    ];
-    gateway.client_that_sees(&table.each_ref().map(|(tool, ..)| *tool)).await;
-    for (tool, arguments, wanted) in table {
-        let report = Client::PyV1.run(&peers, gateway.url(), tool, &arguments).await;
-        assert!(text(&report).contains(wanted), "{tool}: {report:#}");
+    gateway.client_that_sees(&["x_pipe_echo"]).await;
+    let skip = "unknownTool,unknownPrompt";
+    let wanted = peers.conversation(direct.url(), &["--skip", skip]).await;
+    let seen = peers.conversation(gateway.url(), &["--skip", skip, "--prefix", "x_pipe_"]).await;
+    assert_eq!(comparable(&wanted), comparable(&seen));
+    let wanted = peers.python_conversation(direct.url(), "").await;
+    let seen = peers.python_conversation(gateway.url(), "x_pipe_").await;
+    assert_eq!(comparable(&wanted), comparable(&seen));
+}
+
+#[tokio::test]
+async fn what_belongs_to_a_call_works_with_a_shared_backend() {
+    let Some(peers) = Peers::installed() else { return };
+    let direct = Backend::everything_http(&peers).await;
+    let config = ConfigDir::new().config(NATIVE).http("web", direct.url(), &json!({}));
+    let gateway = Gateway::start(BINARY, config.path()).await;
+    gateway.client_that_sees(&["x_web_echo"]).await;
+    // What a shared backend says outside of calls belongs to nobody, so it reaches nobody.
+    let skip = "unknownTool,unknownPrompt,roots,logging,subscription";
+    let wanted = peers.conversation(direct.url(), &["--skip", skip]).await;
+    let seen = peers.conversation(gateway.url(), &["--skip", skip, "--prefix", "x_web_"]).await;
+    assert_eq!(comparable(&wanted), comparable(&seen));
+}
+
+/// The next message of that method.
+async fn next(stream: &mut portcullis_test_support::wire::Response, method: &str) -> String {
+    within(method, async {
+        loop {
+            let event = stream.event().await.expect("the stream stays open");
+            let Some(message) = event.message() else { continue };
+            if member(message, "method").is_some_and(|seen| seen.trim_matches('"') == method) {
+                return message.to_owned();
+            }
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn an_update_of_a_shared_backend_reaches_who_subscribed_to_it() {
+    let Some(peers) = Peers::installed() else { return };
+    let everything = Backend::everything_http(&peers).await;
+    let config = ConfigDir::new().config(NATIVE).http("web", everything.url(), &json!({}));
+    let gateway = Gateway::start(BINARY, config.path()).await;
+    gateway.client_that_sees(&["x_web_echo"]).await;
+    let one = RawClient::connect(gateway.url(), &json!({})).await;
+    let other = RawClient::connect(gateway.url(), &json!({})).await;
+    let (first, second) = ("demo://resource/dynamic/text/1", "demo://resource/dynamic/text/2");
+    let (mut to_one, mut to_other) = (one.listen().await, other.listen().await);
+    one.call("resources/subscribe", &json!({"uri": first})).await;
+    other.call("resources/subscribe", &json!({"uri": second})).await;
+    one.call_tool("x_web_toggle-subscriber-updates", &json!({})).await;
+    for (stream, uri) in [(&mut to_one, first), (&mut to_other, second)] {
+        let update = next(stream, "notifications/resources/updated").await;
+        assert!(update.contains(uri), "{update}");
     }
 }

@@ -1,7 +1,7 @@
 //! The official conformance suite at 2025-11-25, through the gateway, with a second and unrelated backend beside the
 //! suite's own. Direct it runs in `tests/support`.
 
-use portcullis_test_support::{Backend, ConfigDir, Conformance, Gateway, Peers};
+use portcullis_test_support::{Backend, ConfigDir, Gateway, Peers};
 use serde_json::json;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_portcullis");
@@ -11,7 +11,7 @@ fn kept() -> serde_json::Value {
     json!({"isolation": "session", "expose": {"prefix": "none"}})
 }
 
-async fn run(peers: &Peers, config: ConfigDir) -> Conformance {
+async fn start(peers: &Peers, config: ConfigDir) -> Gateway {
     let config = config.config("aggregator: {exposure: native}\n").stdio(
         "memory",
         &peers.memory_stdio(),
@@ -19,10 +19,11 @@ async fn run(peers: &Peers, config: ConfigDir) -> Conformance {
     );
     let gateway = Gateway::start(BINARY, config.path()).await;
     gateway.client_that_sees(&["test_simple_text", "x_memory_read_graph"]).await;
-    peers.conformance(gateway.url(), "2025-11-25").await
+    gateway
 }
 
-fn assert_all_scored_pass(suite: &Conformance) {
+async fn assert_all_scored_pass(peers: &Peers, url: &str) {
+    let suite = peers.conformance(url, "2025-11-25").await;
     assert_eq!((suite.passed, suite.scored), (30, 30), "{:#?}", suite.failures);
 }
 
@@ -31,12 +32,23 @@ async fn all_scored_scenarios_pass_with_the_fixture_over_http() {
     let Some(peers) = Peers::installed() else { return };
     let fixture = Backend::fixture_http(&peers).await;
     let config = ConfigDir::new().http("fixture", fixture.url(), &kept());
-    assert_all_scored_pass(&run(&peers, config).await);
+    let gateway = start(&peers, config).await;
+    assert_all_scored_pass(&peers, gateway.url()).await;
 }
 
 #[tokio::test]
 async fn all_scored_scenarios_pass_with_the_fixture_over_stdio() {
     let Some(peers) = Peers::installed() else { return };
     let config = ConfigDir::new().stdio("fixture", &peers.fixture_stdio(), &kept());
-    assert_all_scored_pass(&run(&peers, config).await);
+    let gateway = start(&peers, config).await;
+    assert_all_scored_pass(&peers, gateway.url()).await;
+}
+
+#[tokio::test]
+async fn all_scored_scenarios_pass_at_the_endpoint_of_one_server() {
+    let Some(peers) = Peers::installed() else { return };
+    let fixture = Backend::fixture_http(&peers).await;
+    let config = ConfigDir::new().http("fixture", fixture.url(), &kept());
+    let gateway = start(&peers, config).await;
+    assert_all_scored_pass(&peers, &gateway.server_url("fixture")).await;
 }

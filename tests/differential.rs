@@ -6,6 +6,9 @@ use serde_json::{Value, json};
 const BINARY: &str = env!("CARGO_BIN_EXE_portcullis");
 /// The gateway answers for names it does not know; what the backend would have said is not asked.
 const ASKED_OF_THE_GATEWAY: &str = "unknownTool,unknownPrompt";
+/// The result is the backend's, the message around it the gateway's: its members may stand in another order.
+const ANSWERED_BY_THE_GATEWAY: [&str; 4] =
+    ["ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe"];
 
 /// A gateway before `server-everything`, which keeps what it knows of a client by session.
 async fn everything(peers: &Peers) -> (Backend, Gateway) {
@@ -47,49 +50,127 @@ async fn a_conversation_of_the_python_sdk_has_the_same_transcript() {
     assert_same_transcript(&direct, &through);
 }
 
-/// Requests whose results and errors have to come through byte for byte.
-fn requests() -> Vec<(&'static str, Value)> {
-    let call = |name: &str, arguments: Value| {
-        ("tools/call", json!({"name": name, "arguments": arguments}))
-    };
-    vec![
-        call("echo", json!({"message": "Grüße \u{0} \u{1f600} \"quoted\" \\ </script>"})),
-        call("get-sum", json!({"a": 2, "b": 40.5})),
-        call("get-sum", json!({"a": "two"})),
-        call("get-structured-content", json!({"location": "New York"})),
-        call("get-tiny-image", json!({})),
-        call("get-annotated-message", json!({"messageType": "error", "includeImage": true})),
-        call("get-resource-links", json!({"count": 3})),
-        call("get-resource-reference", json!({"resourceType": "Blob", "resourceId": 1})),
+/// What both conversations do, one after the other; each `Value` is a tool and its arguments.
+fn tools(table: Vec<(&'static str, Value)>) -> Vec<(&'static str, Value)> {
+    table
+        .into_iter()
+        .map(|(name, arguments)| ("tools/call", json!({"name": name, "arguments": arguments})))
+        .collect()
+}
+
+fn requests_to_everything() -> Vec<(&'static str, Value)> {
+    let department = json!({"name": "department", "value": "E"});
+    let prompt = json!({"type": "ref/prompt", "name": "completable-prompt"});
+    let mut requests = tools(vec![
+        ("echo", json!({"message": "Grüße \u{0} \u{1f600} \"quoted\" \\ </script>"})),
+        ("get-sum", json!({"a": 2, "b": 40.5})),
+        ("get-sum", json!({"a": "two"})),
+        ("get-structured-content", json!({"location": "New York"})),
+        ("get-tiny-image", json!({})),
+        ("get-annotated-message", json!({"messageType": "error", "includeImage": true})),
+        ("get-resource-links", json!({"count": 3})),
+        ("get-resource-reference", json!({"resourceType": "Blob", "resourceId": 1})),
+        ("trigger-sampling-request", json!({"prompt": "why", "maxTokens": 10})),
+        ("trigger-elicitation-request", json!({})),
+    ]);
+    let slow = json!({"duration": 0.2, "steps": 4});
+    for token in [json!("a token"), json!(7)] {
+        let meta = json!({"progressToken": token});
+        let params =
+            json!({"name": "trigger-long-running-operation", "arguments": slow, "_meta": meta});
+        requests.push(("tools/call", params));
+    }
+    requests.extend([
+        ("ping", json!({})),
         ("resources/read", json!({"uri": "demo://resource/static/document/features.md"})),
         ("resources/read", json!({"uri": "demo://resource/dynamic/blob/7"})),
         ("resources/read", json!({"uri": "demo://resource/dynamic/text/none"})),
         ("prompts/get", json!({"name": "args-prompt", "arguments": {"city": "Bern"}})),
         ("prompts/get", json!({"name": "args-prompt", "arguments": {}})),
-    ]
+        ("completion/complete", json!({"ref": prompt, "argument": department})),
+        ("resources/subscribe", json!({"uri": "demo://resource/dynamic/text/3"})),
+        ("resources/unsubscribe", json!({"uri": "demo://resource/dynamic/text/3"})),
+        ("logging/setLevel", json!({"level": "error"})),
+    ]);
+    requests
 }
 
-#[tokio::test]
-async fn answers_are_the_same_byte_for_byte() {
-    let Some(peers) = Peers::installed() else { return };
-    let (backend, gateway) = everything(&peers).await;
-    let direct = RawClient::connect(backend.url(), &json!({})).await;
-    let through = RawClient::connect(&gateway.server_url("everything"), &json!({})).await;
-    for (method, params) in requests() {
-        let (wanted, seen) =
-            (direct.call(method, &params).await, through.call(method, &params).await);
-        for part in ["result", "error"] {
-            assert_eq!(member(&wanted, part), member(&seen, part), "{part} of {method} {params}");
+fn requests_to_the_fixture() -> Vec<(&'static str, Value)> {
+    let mut requests = tools(vec![
+        ("test_simple_text", json!({})),
+        ("test_image_content", json!({})),
+        ("test_audio_content", json!({})),
+        ("test_embedded_resource", json!({})),
+        ("test_multiple_content_types", json!({})),
+        ("test_tool_with_logging", json!({})),
+        ("test_error_handling", json!({})),
+        ("test_sampling", json!({"prompt": "why"})),
+        ("test_elicitation", json!({"message": "who"})),
+        ("test_elicitation_sep1034_defaults", json!({})),
+        ("test_elicitation_sep1330_enums", json!({})),
+        ("json_schema_2020_12_tool", json!({"name": "Ada", "address": {"city": "Bern"}})),
+    ]);
+    let meta = json!({"progressToken": "progress"});
+    let reference = json!({"type": "ref/prompt", "name": "test_prompt_with_arguments"});
+    let url = "test://example";
+    requests.extend([
+        ("tools/call", json!({"name": "test_tool_with_progress", "arguments": {}, "_meta": meta})),
+        ("resources/read", json!({"uri": "test://static-text"})),
+        ("resources/read", json!({"uri": "test://static-binary"})),
+        ("resources/read", json!({"uri": "test://template/7/data"})),
+        ("prompts/get", json!({"name": "test_simple_prompt"})),
+        ("prompts/get", json!({"name": "test_prompt_with_image"})),
+        ("prompts/get", json!({"name": "test_prompt_with_arguments", "arguments": {"arg1": "a", "arg2": "b"}})),
+        ("prompts/get", json!({"name": "test_prompt_with_embedded_resource", "arguments": {"resourceUri": url}})),
+        ("completion/complete", json!({"ref": reference, "argument": {"name": "arg1", "value": "par"}})),
+        ("resources/subscribe", json!({"uri": "test://watched-resource"})),
+        ("resources/unsubscribe", json!({"uri": "test://watched-resource"})),
+    ]);
+    requests
+}
+
+/// Capabilities that make a server offer and ask all it can.
+fn able() -> Value {
+    json!({"sampling": {}, "elicitation": {"form": {}, "url": {}}, "roots": {"listChanged": true}})
+}
+
+/// All messages that come of a request, as they came; questions on the way are answered, and lose their id, which is
+/// whose it is.
+async fn record(client: &RawClient, method: &str, params: &Value) -> Vec<String> {
+    let mut exchange = client.start(method, params).await;
+    let mut messages = Vec::new();
+    while let Some(message) = exchange.message().await {
+        let (id, asked) = (member(&message, "id"), member(&message, "method"));
+        let (Some(id), Some(asked)) = (id, asked) else {
+            messages.push(message);
+            continue;
+        };
+        let content = json!({"type": "text", "text": "because"});
+        let answer = if asked.contains("sampling") {
+            json!({"role": "assistant", "model": "a-model", "content": content})
+        } else {
+            json!({"action": "accept", "content": {"username": "Ada", "email": "ada@example.com"}})
+        };
+        client.answer(&message, &answer).await;
+        messages.push(message.replace(&format!("\"id\":{id}"), "\"id\":masked"));
+    }
+    messages
+}
+
+/// Has the same conversation at both URLs and compares every byte.
+async fn assert_same_bytes(direct: &str, through: &str, requests: &[(&str, Value)]) {
+    let direct = RawClient::connect(direct, &able()).await;
+    let through = RawClient::connect(through, &able()).await;
+    assert_eq!(result_of(direct.hello()), result_of(through.hello()), "initialize");
+    for (method, params) in requests {
+        let wanted = record(&direct, method, params).await;
+        let seen = record(&through, method, params).await;
+        if ANSWERED_BY_THE_GATEWAY.contains(method) {
+            assert_eq!(result_of(&wanted[0]), result_of(&seen[0]), "{method} {params}");
+        } else {
+            assert_eq!(wanted, seen, "{method} {params}");
         }
     }
-}
-
-#[tokio::test]
-async fn items_of_lists_are_the_same_byte_for_byte() {
-    let Some(peers) = Peers::installed() else { return };
-    let (backend, gateway) = everything(&peers).await;
-    let direct = RawClient::connect(backend.url(), &json!({})).await;
-    let through = RawClient::connect(&gateway.server_url("everything"), &json!({})).await;
     let lists = [
         ("tools/list", "tools"),
         ("prompts/list", "prompts"),
@@ -97,15 +178,36 @@ async fn items_of_lists_are_the_same_byte_for_byte() {
         ("resources/templates/list", "resourceTemplates"),
     ];
     for (method, key) in lists {
-        assert_eq!(
-            items(&direct, method, key).await,
-            items(&through, method, key).await,
-            "{method}"
-        );
+        let wanted = items(&direct, method, key).await;
+        assert_eq!(wanted, items(&through, method, key).await, "{method}");
+        assert!(!wanted.is_empty(), "nothing in {method}");
     }
-    let (wanted, seen) = (result_of(direct.hello()), result_of(through.hello()));
-    for part in ["serverInfo", "instructions"] {
-        assert_eq!(member(wanted, part), member(seen, part), "{part} of initialize");
+}
+
+#[tokio::test]
+async fn a_conversation_with_a_reference_server_is_the_same_byte_for_byte() {
+    let Some(peers) = Peers::installed() else { return };
+    let (backend, gateway) = everything(&peers).await;
+    let through = gateway.server_url("everything");
+    assert_same_bytes(backend.url(), &through, &requests_to_everything()).await;
+}
+
+#[tokio::test]
+async fn a_conversation_with_the_fixture_is_the_same_byte_for_byte_over_http_and_stdio() {
+    let Some(peers) = Peers::installed() else { return };
+    let backend = Backend::fixture_http(&peers).await;
+    let session = json!({"isolation": "session"});
+    let config = ConfigDir::new()
+        .config("aggregator: {exposure: native}\n")
+        .http("web", backend.url(), &session)
+        .http("shared", backend.url(), &json!({}))
+        .stdio("pipe", &peers.fixture_stdio(), &session);
+    let gateway = Gateway::start(BINARY, config.path()).await;
+    let seen = ["x_web_test_sampling", "x_shared_test_sampling", "x_pipe_test_sampling"];
+    gateway.client_that_sees(&seen).await;
+    for server in ["web", "shared", "pipe"] {
+        let through = gateway.server_url(server);
+        assert_same_bytes(backend.url(), &through, &requests_to_the_fixture()).await;
     }
 }
 

@@ -7,24 +7,25 @@ use url::Url;
 use crate::server::Listeners;
 use crate::supervise::Status;
 
-/// The URL to give to clients: the public one, else one that works on this machine.
-pub(super) fn client_url(listeners: &Listeners, public_url: Option<&Url>) -> String {
-    if let Some(url) = public_url {
-        return format!("{}/mcp", url.as_str().trim_end_matches('/'));
+/// The URL to give to clients: below the public one, else on this machine.
+pub(super) fn client_url(listeners: &Listeners, public: Option<&Url>) -> String {
+    if let Some(public) = public {
+        return format!("{}/mcp", public.as_str().trim_end_matches('/'));
     }
     let address = listeners.addresses().into_iter().next();
     address.map_or_else(String::new, |address| format!("http://{address}/mcp"))
 }
 
-/// Where the gateway listens, one line each.
-pub(super) fn addresses(mcp: &Listeners, metrics: &Listeners, auth: &str) -> String {
+/// Where the gateway listens, one line each, and who may call.
+pub(super) fn addresses(mcp: &Listeners, metrics: &Listeners) -> String {
     let mut text = format!("portcullis {}\n", env!("CARGO_PKG_VERSION"));
     for (what, path, listeners) in [("listening", "/mcp", mcp), ("metrics", "/metrics", metrics)] {
         for address in listeners.addresses() {
             let _ = writeln!(text, "{what} on http://{address}{path}");
         }
     }
-    let _ = writeln!(text, "authentication: {auth}");
+    let who = if mcp.is_loopback() { "everybody on this machine" } else { "everybody" };
+    let _ = writeln!(text, "authentication: none, {who} may call");
     text
 }
 

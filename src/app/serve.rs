@@ -56,7 +56,7 @@ pub async fn serve(
     let backside = Backside::start(&loaded, Arc::new(Trust::new(extra_ca_files)?))?;
 
     let url = print::client_url(&listeners, config.aggregator.public_url.as_ref());
-    say(&print::addresses(&listeners, &metrics_listeners, "none, everybody may call"));
+    say(&print::addresses(&listeners, &metrics_listeners));
     let readiness = Readiness::new(backside.ready.clone(), shutdown.clone());
     let parts = backside.parts(config, &listeners, Open::new(readiness.clone(), &url), &shutdown);
 
@@ -95,16 +95,16 @@ pub async fn serve(
 
 /// Sockets that systemd hands over come first, then the configured address.
 fn mcp_listeners(config: &Config) -> anyhow::Result<Listeners> {
+    let aggregator = &config.aggregator;
     if let Some(inherited) = Listeners::inherited()? {
-        // The configuration knows nothing of these, so it could not check them.
+        // The loader has seen `aggregator.host`, which means nothing here.
         ensure!(
             inherited.is_loopback() || config.auth.allow_unauthenticated,
-            "a socket handed over in LISTEN_FDS can be reached from other machines, and nobody is \
-             asked who they are: set auth.allowUnauthenticated: true if that is meant"
+            "the sockets handed over let others in, and auth.mode none asks nobody who they are; \
+             listen on loopback, or set auth.allowUnauthenticated: true if that is what you want"
         );
         return Ok(inherited);
     }
-    let aggregator = &config.aggregator;
     Listeners::bind(&aggregator.host.to_string(), aggregator.port)
         .context("the MCP listener cannot start (aggregator.host and aggregator.port say where)")
 }

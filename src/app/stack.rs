@@ -25,6 +25,7 @@ use crate::layers::http::metrics::MetricsLayer;
 use crate::layers::http::origin::{OriginLayer, Origins};
 use crate::layers::http::request_id::RequestIdLayer;
 use crate::layers::http::respond::RespondLayer;
+use crate::layers::http::trace::TraceLayer;
 use crate::outbound;
 use crate::policy::Gate;
 use crate::routes::mcp::{Ending, Mcp, Shared, Stack};
@@ -154,6 +155,7 @@ impl<R: Recorder + Sync> Parts<R> {
         ServiceBuilder::new()
             // Everything below can name the request.
             .layer(edge.request_id)
+            .layer(TraceLayer::new(Path::group))
             // Sees every response, refusals too.
             .layer(MetricsLayer::new(Path::group))
             // Outside of `respond`, or a browser could not read a refusal.

@@ -14,7 +14,7 @@ use crate::definitions::Server;
 #[derive(Clone, Debug, Default, Args)]
 pub struct CheckArgs {
     /// Directory or file of the configuration [default: ~/.config/portcullis]
-    #[arg(env = "PORTCULLIS_CONFIG")]
+    #[arg(env = "PORTCULLIS_CONFIG", hide_env_values = true)]
     pub path: Option<PathBuf>,
 }
 

@@ -28,7 +28,7 @@ pub struct HealthArgs {
     /// The configuration of the gateway to ask, for its port.
     #[command(flatten)]
     pub config: ConfigArgs,
-    /// Ask this URL instead, such as `http://localhost:8090/health`
+    /// Ask this URL instead of the one of the configuration
     #[arg(long)]
     pub url: Option<Url>,
 }
@@ -44,6 +44,7 @@ impl HealthArgs {
             None => configured(&self.config, environment)?,
         };
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        // A timer is made inside of the runtime, or there is none.
         let asked = runtime.block_on(async { time::timeout(PATIENCE, ask(&url)).await });
         asked.with_context(|| format!("{url} did not answer within {PATIENCE:?}"))??;
         println!("healthy");

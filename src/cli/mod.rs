@@ -23,7 +23,11 @@ use crate::config::Environment;
 
 /// One MCP endpoint in front of many MCP servers.
 #[derive(Debug, Parser)]
-#[command(name = "portcullis", version)]
+#[command(
+    name = "portcullis",
+    version,
+    after_help = "To try it: portcullis serve --config config/quickstart"
+)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -33,14 +37,14 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Check a configuration and report all of its problems at once
-    Check(CheckArgs),
     /// Run the gateway
     Serve(ServeArgs),
-    /// Ask a running gateway whether it is alive
-    Health(HealthArgs),
+    /// Check a configuration and report all of its problems at once
+    Check(CheckArgs),
     /// Turn a client's mcp.json into MCP servers of a configuration directory
     Import(ImportArgs),
+    /// Ask a running gateway whether it is alive
+    Health(HealthArgs),
     /// Run a small MCP server to try the gateway with
     DemoServer(DemoServerArgs),
     /// End the children of a gateway that was killed; the gateway starts this itself
@@ -52,7 +56,13 @@ pub enum Command {
 #[derive(Clone, Debug, Default, Args)]
 pub struct ConfigArgs {
     /// Directory or file of the configuration [default: ~/.config/portcullis]
-    #[arg(long, visible_alias = "config-path", env = "PORTCULLIS_CONFIG", value_name = "PATH")]
+    #[arg(
+        long,
+        visible_alias = "config-path",
+        env = "PORTCULLIS_CONFIG",
+        hide_env_values = true,
+        value_name = "PATH"
+    )]
     pub config: Option<PathBuf>,
 }
 

@@ -81,6 +81,11 @@ fn describe() {
     describe_gauge!(name::BACKEND_STATE, "1 for the state that a backend is in, 0 for others.");
     describe_counter!(name::SESSIONS_OPENED, Unit::Count, "MCP sessions that were opened.");
     describe_gauge!(name::STREAMS_OPEN, "Response streams to clients that are open.");
+    describe_gauge!(name::BACKEND_CONNECTIONS, "MCP connections to a backend that are open.");
+    describe_gauge!(
+        name::COLLISIONS,
+        "Tools, prompts and resources that are not shown because another backend has the name."
+    );
     describe_gauge!(name::POOL_CONNECTIONS, "TCP connections to backends that are open.");
     describe_gauge!(name::BACKEND_CONNECTIONS, "MCP connections to a backend that are open.");
     describe_gauge!(

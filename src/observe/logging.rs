@@ -41,7 +41,7 @@ pub fn init(level: LevelFilter, format: Format) {
             .with_writer(io::stderr)
             .json()
             .flatten_event(true)
-            .with_current_span(false)
+            .with_current_span(true)
             .with_span_list(false)
             .boxed(),
     };

@@ -133,9 +133,10 @@ impl Sessions {
         if session.home == self.home { Place::Here } else { Place::There }
     }
 
-    /// Ends a session: its streams, its open questions, its id.
+    /// Ends a session: its calls, its streams, its open questions, its id.
     pub fn delete(&self, session: &Session) {
         self.deleted.lock().insert(session.id);
+        self.running.cancel_all(session.id);
         self.subscriptions.forget(session.id);
         let state = self.states.lock().remove(&session.id);
         if let Some(state) = state {
@@ -194,9 +195,10 @@ impl Sessions {
     /// Drops what is over, and the states that nobody has used for that long.
     fn reap(&self, now: Instant, max_idle: Duration) {
         let states: Vec<_> = self.states.lock().values().cloned().collect();
-        for state in states {
+        for state in &states {
             state.expire(now);
         }
+        drop(states);
         let mut states = self.states.lock();
         let idle: Vec<_> = states.extract_if(|_, state| state.is_idle(now, max_idle)).collect();
         drop(states);

@@ -45,13 +45,27 @@ impl Running {
     /// Cancels a call; whether it was under way.
     pub fn cancel(&self, session: SessionId, id: RequestId) -> bool {
         let Some(flag) = self.shard(session).lock().remove(&(session, id)) else { return false };
-        flag.cancelled.store(true, Ordering::Release);
-        flag.waker.wake();
+        flag.cancel();
         true
+    }
+
+    /// Cancels all calls of a session.
+    pub fn cancel_all(&self, session: SessionId) {
+        let mut calls = self.shard(session).lock();
+        for (_, flag) in calls.extract_if(|(owner, _), _| *owner == session) {
+            flag.cancel();
+        }
     }
 
     fn shard(&self, session: SessionId) -> &Mutex<Calls> {
         &self.0[usize::from(session.as_bytes()[0]) % SHARDS]
+    }
+}
+
+impl Flag {
+    fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Release);
+        self.waker.wake();
     }
 }
 
@@ -89,6 +103,19 @@ mod tests {
         assert!(!running.cancel(other, id(1)));
         assert!(running.cancel(mine, id(1)));
         std::future::poll_fn(|cx| claim.poll_cancelled(cx)).await;
+    }
+
+    #[tokio::test]
+    async fn a_session_that_ends_takes_its_calls_with_it_and_no_others() {
+        let running = Arc::new(Running::default());
+        let (mine, other) = (SessionId::from_bytes([1; 16]), SessionId::from_bytes([17; 16]));
+        let claims = [running.claim(mine, id(1)), running.claim(mine, id(2))];
+        let _others = running.claim(other, id(1));
+        running.cancel_all(mine);
+        for claim in &claims {
+            std::future::poll_fn(|cx| claim.poll_cancelled(cx)).await;
+        }
+        assert!(running.cancel(other, id(1)), "it was under way still");
     }
 
     #[test]

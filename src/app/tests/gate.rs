@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 use tower::util::BoxCloneService;
 
+use super::super::config::Config;
 use super::super::stack::{Edge, Parts};
 use crate::backends::Isolation;
 use crate::backends::scripted::{Answer as Script, Backend, config, context_with};
@@ -27,7 +28,7 @@ use crate::policy::Gate as Policy;
 use crate::routes::Open;
 use crate::routes::health::Readiness;
 use crate::routes::mcp::{Ending, Shared};
-use crate::server::{self, Body, Shutdown};
+use crate::server::{Body, Shutdown};
 use crate::sessions::{Keys, Sessions};
 use crate::supervise::Registry;
 
@@ -77,7 +78,7 @@ impl Gate {
         let records = Records::default();
         let shutdown = Shutdown::new();
         let readiness = Readiness::new(watch::channel(true).1, shutdown.clone());
-        let http = server::Http::default();
+        let http = Config::default().http;
         let shared = Shared {
             sessions: sessions.clone(),
             registry,

@@ -23,7 +23,7 @@ use variables::Variables;
 /// Arguments of `portcullis import`.
 #[derive(Clone, Debug, Default, Args)]
 pub struct ImportArgs {
-    /// The client's file: `mcp.json`, `claude_desktop_config.json`, `settings.json` of an editor
+    /// The client's file: its mcp.json, or the settings.json of an editor
     pub file: PathBuf,
     /// The directory that gets the MCP servers.
     #[command(flatten)]

@@ -14,6 +14,7 @@ pub mod origin;
 pub mod request_id;
 pub mod respond;
 pub mod streams;
+pub mod trace;
 
 mod limited;
 mod refuse;

@@ -1,14 +1,14 @@
-// The command line of the MCP Inspector.   node inspector.mjs URL [TOOL [ARGUMENTS]]
-// PEER_ERA: legacy (default), auto or modern. It runs once to list and once to call, as a person would.
+// The command line of the MCP Inspector.   node inspector.mjs URL [TOOL ARGUMENTS]...
+// PEER_ERA: legacy (default), auto or modern. It runs once to list and once for each call, as a person would.
 import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { parse, report } from './report.mjs';
+import { inTurn, parse, report } from './report.mjs';
 
-const { url, tool, args } = parse();
+const { url, calls } = parse();
 const launcher = fileURLToPath(
   new URL('../node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js', import.meta.url),
 );
@@ -26,6 +26,8 @@ async function inspect(...request) {
 
 await report(async () => {
   const { tools } = await inspect('--method', 'tools/list');
-  const result = await inspect('--method', 'tools/call', '--tool-name', tool, '--tool-args-json', JSON.stringify(args));
-  return { protocol: null, tools: tools.map(({ name }) => name), result };
+  const call = (params) =>
+    inspect('--method', 'tools/call', '--tool-name', params.name, '--tool-args-json', JSON.stringify(params.arguments));
+  const results = await inTurn(calls, call);
+  return { protocol: null, tools: tools.map(({ name }) => name), results };
 });

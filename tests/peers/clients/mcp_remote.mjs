@@ -1,14 +1,14 @@
 // mcp-remote, the bridge desktop clients use: a stdio server that speaks to URL, driven here with the TypeScript SDK v1.
-//   node mcp_remote.mjs URL [TOOL [ARGUMENTS]]
+//   node mcp_remote.mjs URL [TOOL ARGUMENTS]...
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
-import { parse, report } from './report.mjs';
+import { inTurn, parse, report } from './report.mjs';
 
-const { url, tool, args } = parse();
+const { url, calls } = parse();
 const bridge = fileURLToPath(new URL('../node_modules/mcp-remote/dist/proxy.js', import.meta.url));
 // It remembers servers between runs; each of ours starts with an empty memory.
 const memory = mkdtempSync(join(tmpdir(), 'mcp-remote-'));
@@ -26,7 +26,7 @@ await report(async () => {
   transport.setProtocolVersion = (version) => (protocol = version);
   await client.connect(transport);
   const { tools } = await client.listTools();
-  const result = await client.callTool({ name: tool, arguments: args });
+  const results = await inTurn(calls, (params) => client.callTool(params));
   await client.close();
-  return { protocol, tools: tools.map(({ name }) => name), result };
+  return { protocol, tools: tools.map(({ name }) => name), results };
 });

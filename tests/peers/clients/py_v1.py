@@ -1,19 +1,19 @@
-"""Python SDK v1.   py_v1.py URL [TOOL [ARGUMENTS]]"""
+"""Python SDK v1.   py_v1.py URL [TOOL ARGUMENTS]..."""
 
 from mcp import ClientSession
 from mcp.client.streamable_http import streamable_http_client
 
 from report import parse, plain, report
 
-url, tool, args = parse()
+url, calls = parse()
 
 
 async def work():
     async with streamable_http_client(url) as (read, write, _), ClientSession(read, write) as client:
         hello = await client.initialize()
         tools = (await client.list_tools()).tools
-        result = await client.call_tool(tool, args)
-        return {"protocol": hello.protocolVersion, "tools": [tool.name for tool in tools], "result": plain(result)}
+        results = [plain(await client.call_tool(tool, args)) for tool, args in calls]
+        return {"protocol": hello.protocolVersion, "tools": [tool.name for tool in tools], "results": results}
 
 
 report(work)

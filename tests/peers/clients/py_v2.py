@@ -1,4 +1,4 @@
-"""Python SDK v2.   py_v2.py URL [TOOL [ARGUMENTS]]
+"""Python SDK v2.   py_v2.py URL [TOOL ARGUMENTS]...
 
 PEER_ERA: auto (the SDK's default: asks for MCP 2026-07-28 first), legacy or a revision.
 """
@@ -9,14 +9,14 @@ from mcp import Client
 
 from report import parse, plain, report
 
-url, tool, args = parse()
+url, calls = parse()
 
 
 async def work():
     async with Client(url, mode=os.environ.get("PEER_ERA", "auto")) as client:
         tools = (await client.list_tools()).tools
-        result = await client.call_tool(tool, args)
-        return {"protocol": client.protocol_version, "tools": [tool.name for tool in tools], "result": plain(result)}
+        results = [plain(await client.call_tool(tool, args)) for tool, args in calls]
+        return {"protocol": client.protocol_version, "tools": [tool.name for tool in tools], "results": results}
 
 
 report(work)

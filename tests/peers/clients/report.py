@@ -9,10 +9,11 @@ import traceback
 DEADLINE_S = float(os.environ.get("PEER_DEADLINE_MS", 60_000)) / 1000
 
 
-def parse() -> tuple[str, str, dict]:
-    """URL, tool and arguments of the command line."""
-    url, tool, args = (sys.argv[1:] + ["echo", '{"message":"hello"}'][max(0, len(sys.argv) - 2) :])[:3]
-    return url, tool, json.loads(args)
+def parse() -> tuple[str, list[tuple[str, dict]]]:
+    """The URL and the calls of the command line."""
+    url, *rest = sys.argv[1:]
+    rest = rest or ["echo", '{"message":"hello"}']
+    return url, [(tool, json.loads(args)) for tool, args in zip(rest[::2], rest[1::2], strict=True)]
 
 
 def plain(model) -> object:

@@ -1,9 +1,9 @@
-// TypeScript SDK v2.   node ts_v2.mjs URL [TOOL [ARGUMENTS]]
+// TypeScript SDK v2.   node ts_v2.mjs URL [TOOL ARGUMENTS]...
 // PEER_ERA: legacy (the SDK's default), auto (probes for MCP 2026-07-28 first) or a revision.
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
-import { parse, report } from './report.mjs';
+import { inTurn, parse, report } from './report.mjs';
 
-const { url, tool, args } = parse();
+const { url, calls } = parse();
 const era = process.env.PEER_ERA ?? 'legacy';
 
 await report(async () => {
@@ -12,7 +12,7 @@ await report(async () => {
   const transport = new StreamableHTTPClientTransport(new URL(url));
   await client.connect(transport);
   const { tools } = await client.listTools();
-  const result = await client.callTool({ name: tool, arguments: args });
+  const results = await inTurn(calls, (params) => client.callTool(params));
   await client.close();
-  return { protocol: client.getNegotiatedProtocolVersion() ?? transport.protocolVersion, tools: tools.map(({ name }) => name), result };
+  return { protocol: client.getNegotiatedProtocolVersion() ?? transport.protocolVersion, tools: tools.map(({ name }) => name), results };
 });

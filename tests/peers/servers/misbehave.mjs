@@ -12,6 +12,7 @@ import { serveStdio } from './misbehave_stdio.mjs';
 const text = (value) => ({ content: [{ type: 'text', text: String(value) }] });
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const extra = [];
+const heard = [];
 
 /**
  * On the stream of the call `say` writes a message, `line` any text framed like one, `raw` bytes as they are; `announce`
@@ -48,6 +49,8 @@ const TOOLS = {
     announce({ method: 'notifications/tools/list_changed' });
     return text(extra.at(-1));
   },
+  update: ({ uri }, { announce }) => (announce({ method: 'notifications/resources/updated', params: { uri } }), text('updated')),
+  heard: () => text(JSON.stringify(heard)),
   grandchild: () => text(spawn('sleep', ['300'], { stdio: 'ignore' }).pid),
   // Of HTTP: `http` holds the response of the call.
   html: ({ status }, { http }) => void http?.page(status),
@@ -64,11 +67,17 @@ async function answer({ id, method, params }, call) {
     case 'initialize':
       return {
         protocolVersion: '2025-11-25',
-        capabilities: { tools: { listChanged: true }, logging: {} },
+        capabilities: { tools: { listChanged: true }, resources: { subscribe: true }, logging: {} },
         serverInfo: { name: 'misbehave', version: '1' },
       };
+    case 'resources/list':
+      return { resources: ['memo://a', 'memo://b'].map((uri) => ({ uri, name: uri })) };
+    case 'resources/templates/list':
+      return { resourceTemplates: [] };
     case 'ping':
     case 'logging/setLevel':
+    case 'resources/subscribe':
+    case 'resources/unsubscribe':
       return {};
     case 'tools/list':
       return { tools: [...Object.keys(TOOLS), ...extra].map((name) => ({ name, description: name, inputSchema: schema })) };
@@ -82,8 +91,9 @@ async function answer({ id, method, params }, call) {
   }
 }
 
-/** The response to a request, or undefined if the tool has answered in its own way. */
+/** The response to a request, or undefined if the tool has answered in its own way; other messages are remembered. */
 async function respond(request, call) {
+  if (request.id === undefined || request.method === undefined) return void heard.push(request);
   try {
     const result = await answer(request, call);
     return result && { jsonrpc: '2.0', id: request.id, result };

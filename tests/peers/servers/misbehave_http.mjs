@@ -72,7 +72,10 @@ export function serveHttp(respond, port) {
     const message = JSON.parse(await body(request));
     const session = known ?? (message.method === 'initialize' ? open() : undefined);
     if (!session) return refuse(response, 400, 'Bad Request: Server not initialized');
-    if (message.id === undefined || message.method === undefined) return response.writeHead(202).end();
+    if (message.id === undefined || message.method === undefined) {
+      await respond(message);
+      return response.writeHead(202).end();
+    }
     const stream = new Stream(response, session);
     const line = (text) => stream.event(text);
     const say = (event) => line(JSON.stringify({ jsonrpc: '2.0', ...event }));
@@ -104,6 +107,7 @@ export function serveHttp(respond, port) {
     if (request.method === 'POST') return post(request, response, session);
     if (request.method === 'GET') return get(request, response, session);
     sessions.delete(session.id);
+    console.log(`deleted ${session.id}`);
     response.writeHead(200).end();
   });
   listener.listen(port, '127.0.0.1', () => console.log(`listening http://127.0.0.1:${listener.address().port}/mcp`));

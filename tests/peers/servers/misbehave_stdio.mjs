@@ -8,7 +8,6 @@ export function serveStdio(respond) {
   createInterface({ input: process.stdin })
     .on('line', async (received) => {
       const message = JSON.parse(received);
-      if (message.id === undefined || message.method === undefined) return;
       const response = await respond(message, { say, line, raw, announce: say });
       if (response) say(response);
     })

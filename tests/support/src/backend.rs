@@ -49,18 +49,28 @@ impl Backend {
         Self::spawn("misbehave.mjs", command).await
     }
 
+    /// The demo server of the binary itself.
+    pub async fn demo_http(binary: &str) -> Self {
+        let mut command = Command::new(binary);
+        command.args(["demo-server", "--http", "127.0.0.1:0"]);
+        Self::spawn("portcullis demo-server", command).await
+    }
+
     async fn start(peers: &Peers, venv: &str, script: &str, args: &[&str]) -> Self {
         let mut command = command(&peers.script(venv, script));
         command.args(args);
         Self::spawn(script, command).await
     }
 
-    /// Starts any command that prints `listening URL` once it listens. The port is the one the process itself names, so
+    /// Starts any command that prints `listening URL` or `listening on URL` once it listens. The port is the one the process itself names, so
     /// what answers there is what was started.
     pub async fn spawn(name: &str, command: Command) -> Self {
         let process = Process::spawn(name, command);
         let url = process
-            .line("line `listening URL`", |line| line.strip_prefix("listening ").map(str::to_owned))
+            .line("line `listening URL`", |line| {
+                let url = line.strip_prefix("listening ")?;
+                Some(url.strip_prefix("on ").unwrap_or(url).to_owned())
+            })
             .await;
         Self { process, url }
     }

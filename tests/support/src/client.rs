@@ -67,11 +67,23 @@ impl Client {
 
     /// Connects to `url`, lists the tools and calls `tool`: `{ok, protocol, tools, result}`, or `{ok: false, error}`.
     pub async fn run(self, peers: &Peers, url: &str, tool: &str, arguments: &Value) -> Value {
+        let mut report = self.run_all(peers, url, &[(tool, arguments.clone())]).await;
+        let result = report["results"][0].take();
+        report["result"] = result;
+        report
+    }
+
+    /// As [`Client::run`], but makes several calls of a tool and its arguments, one after the other; the report has
+    /// `results`.
+    pub async fn run_all(self, peers: &Peers, url: &str, calls: &[(&str, Value)]) -> Value {
         let Some((venv, script, era)) = self.program() else {
-            return within("rmcp", rmcp_client::run(url, tool, arguments)).await;
+            return within("rmcp", rmcp_client::run(url, calls)).await;
         };
         let mut command = command(&peers.script(venv, script));
-        command.args([url, tool, &arguments.to_string()]).env("PEER_ERA", era);
+        command.arg(url).env("PEER_ERA", era);
+        for (tool, arguments) in calls {
+            command.args([*tool, &arguments.to_string()]);
+        }
         last_json_line(script, command, CLIENT_DEADLINE).await
     }
 }

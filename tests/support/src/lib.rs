@@ -19,6 +19,7 @@ mod peers;
 mod process;
 mod raw_client;
 mod rmcp_client;
+mod scrape;
 mod sse;
 pub mod wire;
 

@@ -17,13 +17,13 @@ use crate::wire::Url;
 
 /// Connects, lists and calls, as the other clients do. rmcp brings two HTTP clients; the one over Unix sockets needs
 /// none of the crates that the other one does, so a forwarder leads from a socket to `url`.
-pub(crate) async fn run(url: &str, tool: &str, arguments: &Value) -> Value {
+pub(crate) async fn run(url: &str, calls: &[(&str, Value)]) -> Value {
     let directory = TempDir::new().expect("a temporary directory");
     let socket = directory.path().join("socket");
     let listener = UnixListener::bind(&socket).expect("a Unix socket");
     let mut forwarder = JoinSet::new();
     forwarder.spawn(forward(listener, Url::parse(url).authority));
-    match talk(&socket, url, tool, arguments).await {
+    match talk(&socket, url, calls).await {
         Ok(report) => report,
         Err(error) => json!({"ok": false, "error": error.to_string()}),
     }
@@ -37,12 +37,7 @@ async fn forward(listener: UnixListener, authority: String) {
     }
 }
 
-async fn talk(
-    socket: &Path,
-    url: &str,
-    tool: &str,
-    arguments: &Value,
-) -> Result<Value, Box<dyn Error>> {
+async fn talk(socket: &Path, url: &str, calls: &[(&str, Value)]) -> Result<Value, Box<dyn Error>> {
     let socket = socket.to_str().expect("a UTF-8 path");
     let transport = StreamableHttpClientTransport::with_client(
         UnixSocketHttpClient::new(socket, url),
@@ -50,15 +45,18 @@ async fn talk(
     );
     let client = ().serve(transport).await?;
     let tools = client.list_all_tools().await?;
-    let mut params = CallToolRequestParams::new(tool.to_owned());
-    params.arguments = arguments.as_object().cloned();
-    let result = client.call_tool(params).await?;
+    let mut results = Vec::new();
+    for (tool, arguments) in calls {
+        let mut params = CallToolRequestParams::new((*tool).to_owned());
+        params.arguments = arguments.as_object().cloned();
+        results.push(client.call_tool(params).await?);
+    }
     let hello = serde_json::to_value(client.peer_info().as_deref())?;
     let report = json!({
         "ok": true,
         "protocol": hello["protocolVersion"],
         "tools": tools.iter().map(|tool| &tool.name).collect::<Vec<_>>(),
-        "result": result,
+        "results": results,
     });
     client.cancel().await?;
     Ok(report)

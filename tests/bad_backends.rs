@@ -1,0 +1,133 @@
+//! What backends get wrong: the call gets an error that names the backend, or the message is dropped and counted.
+
+use std::sync::Arc;
+
+use portcullis_test_support::{Backend, ConfigDir, Gateway, Peers, RawClient, until, within};
+use serde_json::json;
+use tokio::task::JoinSet;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_portcullis");
+
+fn demo() -> Vec<String> {
+    ["portcullis", "demo-server"].map(str::to_owned).to_vec()
+}
+
+/// The bad one over stdio, the bad one over HTTP, and a bystander.
+struct Neighbours {
+    _web: Backend,
+    gateway: Gateway,
+    client: Arc<RawClient>,
+}
+
+async fn neighbours() -> Option<Neighbours> {
+    let peers = Peers::installed()?;
+    let web = Backend::misbehave_http(&peers, &[]).await;
+    let config = ConfigDir::new()
+        .stdio("pipe", &peers.misbehave_stdio(), &json!({"callTimeout": "2s"}))
+        .http("web", web.url(), &json!({"callTimeout": "2s"}))
+        .stdio("demo", &demo(), &json!({}));
+    let gateway = Gateway::start(BINARY, config.path()).await;
+    let tools = ["x_pipe_echo", "x_web_echo", "x_demo_echo"];
+    let client = Arc::new(gateway.client_that_sees(&tools).await);
+    Some(Neighbours { _web: web, gateway, client })
+}
+
+impl Neighbours {
+    /// Calls of the bystander that are under way while something bad happens.
+    fn bystanders(&self) -> JoinSet<String> {
+        let mut calls = JoinSet::new();
+        for _ in 0..10 {
+            let client = Arc::clone(&self.client);
+            calls.spawn(async move { client.call_tool("x_demo_slow", &json!({"ms": 300})).await });
+        }
+        calls
+    }
+}
+
+async fn assert_unharmed(mut calls: JoinSet<String>) {
+    while let Some(answer) = within("the bystanders", calls.join_next()).await {
+        let answer = answer.expect("the call did not panic");
+        assert!(answer.contains("took 300 ms"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn what_means_nothing_is_dropped_and_counted() {
+    let Some(neighbours) = neighbours().await else { return };
+    let Neighbours { gateway, client, .. } = &neighbours;
+    for backend in ["pipe", "web"] {
+        for (tool, says) in [
+            ("garbage", "after garbage"),
+            ("unknown_id", "after an unknown id"),
+            ("twice", "first"),
+        ] {
+            let calls = neighbours.bystanders();
+            let before = gateway.metric("portcullis_dropped_total").await;
+            let answer = client.call_tool(&format!("x_{backend}_{tool}"), &json!({})).await;
+            assert!(answer.contains(says), "{backend} {tool}: {answer}");
+            gateway.until_metric("portcullis_dropped_total", |dropped| dropped > before).await;
+            assert_unharmed(calls).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_gets_no_answer_ends_with_an_error_that_names_the_backend() {
+    let Some(neighbours) = neighbours().await else { return };
+    let Neighbours { gateway, client, .. } = &neighbours;
+    for (backend, tool, arguments) in [
+        ("web", "hang", json!({})),
+        ("web", "html", json!({"status": 502})),
+        ("web", "html", json!({"status": 200})),
+        ("web", "reset", json!({})),
+        ("web", "huge", json!({"bytes": 100_000_000})),
+        ("pipe", "hang", json!({})),
+    ] {
+        let calls = neighbours.bystanders();
+        let answer = client.call_tool(&format!("x_{backend}_{tool}"), &arguments).await;
+        assert!(answer.contains(r#""error""#), "{backend} {tool}: {answer}");
+        assert!(answer.contains(&format!("backend {backend}")), "{backend} {tool}: {answer}");
+        assert_unharmed(calls).await;
+        let answer =
+            client.call_tool(&format!("x_{backend}_echo"), &json!({"message": "on"})).await;
+        assert!(answer.contains("on"), "{backend} after {tool}: {answer}");
+    }
+    gateway.until_metric("portcullis_streams_open", |open| open < 0.5).await;
+}
+
+#[tokio::test]
+async fn a_server_that_dies_in_mid_answer_fails_that_call_and_no_other() {
+    for (backend, tool, arguments) in [
+        ("pipe", "half_answer", json!({})),
+        ("pipe", "die", json!({})),
+        ("pipe", "huge", json!({"bytes": 100_000_000})),
+        ("web", "half_answer", json!({})),
+        ("web", "die", json!({})),
+    ] {
+        let Some(neighbours) = neighbours().await else { return };
+        let Neighbours { gateway, client, .. } = &neighbours;
+        let calls = neighbours.bystanders();
+        let answer = client.call_tool(&format!("x_{backend}_{tool}"), &arguments).await;
+        assert!(answer.contains(r#""error""#), "{backend} {tool}: {answer}");
+        assert!(answer.contains(&format!("backend {backend}")), "{backend} {tool}: {answer}");
+        assert_unharmed(calls).await;
+        // What is gone is said at once, and by name; nobody waits for it.
+        let answer = client.call_tool(&format!("x_{backend}_hang"), &json!({})).await;
+        assert!(answer.contains(backend), "{backend} after {tool}: {answer}");
+        gateway.until_metric("portcullis_streams_open", |open| open < 0.5).await;
+    }
+}
+
+#[tokio::test]
+async fn faults_leave_no_file_open() {
+    let Some(neighbours) = neighbours().await else { return };
+    let Neighbours { gateway, client, .. } = &neighbours;
+    let files = gateway.open_files();
+    for _ in 0..10 {
+        for tool in ["garbage", "reset", "html", "twice"] {
+            client.call_tool(&format!("x_web_{tool}"), &json!({})).await;
+        }
+    }
+    // Each worker may keep an idle connection to the backend.
+    until("the files are closed", || gateway.open_files() <= files + 2).await;
+}

@@ -1,0 +1,308 @@
+//! What comes on which stream, how streams live on, and how they end.
+
+use portcullis_test_support::wire::Response;
+use portcullis_test_support::{ConfigDir, Event, Gateway, Peers, RawClient, member, within};
+use serde_json::json;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_portcullis");
+/// A call that stays silent becomes a stream soon.
+const QUICK: &str = "http: {keepAlive: 1s}\n";
+
+fn demo() -> Vec<String> {
+    ["portcullis", "demo-server"].map(str::to_owned).to_vec()
+}
+
+/// A gateway in front of the demo server and one that does what tests ask for.
+async fn gateway(peers: &Peers) -> Gateway {
+    let config = ConfigDir::new().config(QUICK).stdio("demo", &demo(), &json!({})).stdio(
+        "odd",
+        &peers.misbehave_stdio(),
+        &json!({}),
+    );
+    let gateway = Gateway::start(BINARY, config.path()).await;
+    gateway.client_that_sees(&["x_demo_slow", "x_odd_grow"]).await;
+    gateway
+}
+
+/// A session with a stream of its own.
+async fn listener(url: &str) -> (RawClient, Response) {
+    let client = RawClient::connect(url, &json!({})).await;
+    let stream = client.listen().await;
+    assert_eq!(stream.status, 200);
+    (client, stream)
+}
+
+/// The next message of a stream.
+async fn message(stream: &mut Response) -> String {
+    within("a message on the stream", async {
+        loop {
+            let event = stream.event().await.expect("the stream goes on");
+            if let Some(message) = event.message() {
+                return message.to_owned();
+            }
+        }
+    })
+    .await
+}
+
+/// What a stream still says until it ends.
+async fn rest(stream: &mut Response) -> Vec<String> {
+    within("the end of the stream", async {
+        let mut messages = Vec::new();
+        while let Some(event) = stream.event().await {
+            messages.extend(event.message().map(str::to_owned));
+        }
+        messages
+    })
+    .await
+}
+
+fn is_notification(message: &str, method: &str) -> bool {
+    member(message, "method") == Some(&*format!("\"{method}\""))
+}
+
+#[tokio::test]
+async fn listeners_hear_that_tools_changed_where_it_concerns_them() {
+    let Some(peers) = Peers::installed() else { return };
+    let gateway = gateway(&peers).await;
+    let (client, mut all) = listener(gateway.url()).await;
+    let (_odd, mut one) = listener(&gateway.server_url("odd")).await;
+    let (demo, mut other) = listener(&gateway.server_url("demo")).await;
+
+    let grown = client.call_tool("x_odd_grow", &json!({})).await;
+    assert!(grown.contains("extra_1"), "{grown}");
+    for stream in [&mut all, &mut one] {
+        let message = message(stream).await;
+        assert!(is_notification(&message, "notifications/tools/list_changed"), "{message}");
+    }
+    let list = client.call("tools/list", &json!({})).await;
+    assert!(list.contains(r#""x_odd_extra_1""#), "what was announced is there: {list}");
+    assert_eq!(demo.close().await, 200);
+    assert_eq!(
+        rest(&mut other).await,
+        Vec::<String>::new(),
+        "the other server's clients hear nothing"
+    );
+}
+
+#[tokio::test]
+async fn only_subscribers_hear_that_a_resource_was_updated() {
+    let Some(peers) = Peers::installed() else { return };
+    let gateway = gateway(&peers).await;
+    let (subscriber, mut heard) = listener(gateway.url()).await;
+    let (stranger, mut unheard) = listener(gateway.url()).await;
+    for uri in ["memo://a", "memo://b"] {
+        let answer = subscriber.call("resources/subscribe", &json!({"uri": uri})).await;
+        assert!(member(&answer, "result").is_some(), "{answer}");
+    }
+    stranger.call_tool("x_odd_update", &json!({"uri": "memo://a"})).await;
+    let update = message(&mut heard).await;
+    assert!(is_notification(&update, "notifications/resources/updated"), "{update}");
+    assert!(update.contains("memo://a"), "{update}");
+
+    subscriber.call("resources/unsubscribe", &json!({"uri": "memo://a"})).await;
+    for uri in ["memo://a", "memo://b"] {
+        stranger.call_tool("x_odd_update", &json!({"uri": uri})).await;
+    }
+    let update = message(&mut heard).await;
+    assert!(update.contains("memo://b"), "not subscribed any more: {update}");
+    assert_eq!(stranger.close().await, 200);
+    assert_eq!(rest(&mut unheard).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn progress_comes_on_the_stream_of_its_own_call_only() {
+    let Some(peers) = Peers::installed() else { return };
+    let gateway = gateway(&peers).await;
+    let (client, mut listening) = listener(gateway.url()).await;
+    let other = RawClient::connect(gateway.url(), &json!({})).await;
+    let params = |ms: u64| json!({"name": "x_demo_slow", "arguments": {"ms": ms}, "_meta": {"progressToken": "p"}});
+    let mut streams = [
+        client.start("tools/call", &params(300)).await,
+        client.start("tools/call", &params(400)).await,
+        other.start("tools/call", &params(500)).await,
+    ];
+    for (stream, ms) in streams.iter_mut().zip([300, 400, 500]) {
+        let messages = stream.messages().await;
+        let (answer, progress) = messages.split_last().expect("an answer");
+        assert!(answer.contains(&format!("took {ms} ms")), "{answer}");
+        let seen: Vec<_> = progress
+            .iter()
+            .filter_map(|message| {
+                let value: serde_json::Value = serde_json::from_str(message).ok()?;
+                assert_eq!(value["params"]["progressToken"], "p", "{message}");
+                value["params"]["progress"].as_f64()
+            })
+            .collect();
+        assert!(seen.is_sorted_by(|a, b| a < b), "of one call, in its order: {seen:?}");
+        assert!(seen.len() <= 10 && !seen.is_empty(), "{seen:?}");
+    }
+    assert_eq!(client.close().await, 200);
+    assert_eq!(rest(&mut listening).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_silent_call_becomes_a_stream_that_comments_keep_alive() {
+    let config = ConfigDir::new().config(QUICK).stdio("demo", &demo(), &json!({}));
+    let gateway = Gateway::start(BINARY, config.path()).await;
+    let client = gateway.client_that_sees(&["x_demo_slow"]).await;
+    let params = json!({"name": "x_demo_slow", "arguments": {"ms": 3500}});
+    let mut call = client.start("tools/call", &params).await;
+    for (name, value) in [
+        ("content-type", "text/event-stream"),
+        ("x-accel-buffering", "no"),
+        ("cache-control", "no-cache, no-transform"),
+    ] {
+        assert_eq!(call.response.header(name), Some(value), "{name}");
+    }
+    let mut events: Vec<Event> = Vec::new();
+    while let Some(event) = within("the answer", call.response.event()).await {
+        events.push(event);
+    }
+    let comments = events.iter().filter(|event| !event.comments.is_empty()).count();
+    assert!(comments >= 2, "{events:?}");
+    let messages: Vec<_> = events.iter().filter_map(Event::message).collect();
+    assert!(matches!(messages[..], [answer] if answer.contains("took 3500 ms")), "{messages:?}");
+
+    let mut listening = client.listen().await;
+    let comment =
+        async { while listening.event().await.expect("the stream goes on").comments.is_empty() {} };
+    within("a comment on the GET stream", comment).await;
+
+    let quick = client
+        .start("tools/call", &json!({"name": "x_demo_echo", "arguments": {"message": "m"}}))
+        .await;
+    assert_eq!(quick.response.header("content-type"), Some("application/json"));
+}
+
+#[tokio::test]
+async fn a_call_goes_on_without_its_client_who_can_come_back_for_the_rest() {
+    let config = ConfigDir::new().config(QUICK).stdio("demo", &demo(), &json!({}));
+    let gateway = Gateway::start(BINARY, config.path()).await;
+    let client = gateway.client_that_sees(&["x_demo_slow"]).await;
+    for meta in [json!({"progressToken": "p"}), json!({})] {
+        let params = json!({"name": "x_demo_slow", "arguments": {"ms": 1500}, "_meta": meta});
+        let mut call = client.start("tools/call", &params).await;
+        let last = within("an event with an id", async {
+            loop {
+                let event = call.response.event().await.expect("the stream goes on");
+                if let Some(id) = event.id {
+                    return id;
+                }
+            }
+        })
+        .await;
+        drop(call); // the connection is cut in mid-call
+
+        let mut resumed = client.resume(&last).await;
+        let messages = rest(&mut resumed).await;
+        let (answer, progress) = messages.split_last().expect("an answer");
+        assert!(answer.contains("took 1500 ms"), "{messages:?}");
+        assert!(
+            progress.iter().all(|m| is_notification(m, "notifications/progress")),
+            "{messages:?}"
+        );
+
+        let again = rest(&mut client.resume(&last).await).await;
+        assert_eq!(again, messages, "what was fetched once can be fetched again");
+    }
+    let stranger = RawClient::connect(gateway.url(), &json!({})).await;
+    let mut nothing = stranger.resume("1-0").await;
+    assert_eq!(nothing.status, 200);
+    assert_eq!(stranger.close().await, 200);
+    assert_eq!(
+        rest(&mut nothing).await,
+        Vec::<String>::new(),
+        "another session's events stay there"
+    );
+}
+
+#[tokio::test]
+async fn a_cancelled_call_stops_at_the_backend_and_has_no_answer() {
+    let Some(peers) = Peers::installed() else { return };
+    let gateway = gateway(&peers).await;
+    let client = RawClient::connect(gateway.url(), &json!({})).await;
+    let mut hanging = client.start("tools/call", &json!({"name": "x_odd_hang"})).await;
+    assert_eq!(hanging.response.header("content-type"), Some("text/event-stream"));
+    let stranger = RawClient::connect(gateway.url(), &json!({})).await;
+    let cancel = json!({"requestId": hanging.id, "reason": "changed my mind"});
+    stranger.notify("notifications/cancelled", &cancel).await;
+    let heard = client.call_tool("x_odd_heard", &json!({})).await;
+    assert!(!heard.contains("notifications/cancelled"), "a stranger cancels nothing: {heard}");
+
+    client.notify("notifications/cancelled", &cancel).await;
+    assert_eq!(rest(&mut hanging.response).await, Vec::<String>::new());
+    within("the cancellation at the backend", async {
+        while !client.call_tool("x_odd_heard", &json!({})).await.contains("notifications/cancelled")
+        {
+        }
+    })
+    .await;
+    gateway.until_metric(r#"portcullis_calls_total{method="tools/call",tool="x_odd_hang",backend="odd",outcome="cancelled""#, |n| n > 0.5).await;
+}
+
+#[tokio::test]
+async fn deleting_a_session_ends_its_streams_and_its_id() {
+    let Some(peers) = Peers::installed() else { return };
+    let gateway = gateway(&peers).await;
+    let (client, mut listening) = listener(gateway.url()).await;
+    let mut call = client.start("tools/call", &json!({"name": "x_odd_hang"})).await;
+    let (ping, get, delete) = (
+        client
+            .request("POST")
+            .header("Content-Type", "application/json")
+            .body(r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#),
+        client.request("GET").header("Accept", "text/event-stream"),
+        client.request("DELETE"),
+    );
+    assert_eq!(client.close().await, 200);
+    assert_eq!(rest(&mut listening).await, Vec::<String>::new());
+    rest(&mut call.response).await;
+    for request in [ping, get, delete] {
+        assert_eq!(request.send().await.status, 404);
+    }
+    gateway.until_metric("portcullis_streams_open", |open| open < 0.5).await;
+}
+
+#[tokio::test]
+async fn a_gateway_with_the_same_keys_takes_over_sessions_it_has_never_seen() {
+    let key = "a7".repeat(32);
+    let config = ConfigDir::new()
+        .file("session.key", &key)
+        .config("sessions: {keyFiles: [session.key]}\n")
+        .stdio("demo", &demo(), &json!({}))
+        .stdio("own", &demo(), &json!({"isolation": "session"}));
+    let first = Gateway::start(BINARY, config.path()).await;
+    let second = Gateway::start(BINARY, config.path()).await;
+    let client = first.client_that_sees(&["x_demo_echo", "x_own_echo"]).await;
+    second.client_that_sees(&["x_demo_echo", "x_own_echo"]).await;
+    let there = |method: &str, body: &str| {
+        let mut request = portcullis_test_support::wire::Request::new(method, second.url())
+            .header("Accept", "application/json, text/event-stream")
+            .header("Content-Type", "application/json")
+            .header("Mcp-Session-Id", client.session().expect("a session"));
+        if !body.is_empty() {
+            request = request.body(body);
+        }
+        request
+    };
+    let call = |tool: &str| {
+        let params = json!({"name": tool, "arguments": {"message": "moved"}});
+        json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).to_string()
+    };
+    let mut answer = there("POST", &call("x_demo_echo")).send().await;
+    assert_eq!(answer.status, 200);
+    assert!(answer.text().await.contains("moved"));
+    let initialized = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
+    assert_eq!(there("POST", initialized).send().await.status, 202);
+    assert_eq!(there("GET", "").send().await.status, 200);
+    assert_eq!(
+        there("POST", &call("x_own_echo")).send().await.status,
+        404,
+        "its own child lives at home"
+    );
+    assert_eq!(there("DELETE", "").send().await.status, 404);
+    let answer = client.call_tool("x_own_echo", &json!({"message": "at home"})).await;
+    assert!(answer.contains("at home"), "{answer}");
+    assert_eq!(client.close().await, 200);
+}
