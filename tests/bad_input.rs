@@ -405,3 +405,19 @@ async fn what_is_no_http_ends_the_connection_and_nothing_else() {
     }
     assert_eq!(client.post(PING).await.status, 200);
 }
+
+#[tokio::test]
+async fn headers_without_measure_are_refused() {
+    let (_gateway, client) = gateway().await;
+    let ping = || client.request("POST").header("Content-Type", "application/json").body(PING);
+    let long = "x".repeat(200_000);
+    let response = ping().header("X-Long", &long).send().await;
+    assert!((400..500).contains(&response.status), "one long header: {}", response.status);
+    let mut many = ping();
+    for number in 0..500 {
+        many = many.header(&format!("X-Many-{number}"), "x");
+    }
+    let status = many.send().await.status;
+    assert!((400..500).contains(&status), "500 headers: {status}");
+    assert_eq!(client.post(PING).await.status, 200);
+}

@@ -1,7 +1,9 @@
 //! What comes on which stream, how streams live on, and how they end.
 
 use portcullis_test_support::wire::Response;
-use portcullis_test_support::{ConfigDir, Event, Gateway, Peers, RawClient, member, within};
+use portcullis_test_support::{
+    Backend, ConfigDir, Event, Gateway, Peers, RawClient, is_running, member, until, within,
+};
 use serde_json::json;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_portcullis");
@@ -242,6 +244,61 @@ async fn a_cancelled_call_stops_at_the_backend_and_has_no_answer() {
 }
 
 #[tokio::test]
+async fn a_silent_call_is_cancelled_at_a_backend_over_http_too() {
+    let Some(peers) = Peers::installed() else { return };
+    let web = Backend::misbehave_http(&peers, &[]).await;
+    let config = ConfigDir::new().http("web", web.url(), &json!({}));
+    let gateway = Gateway::start(BINARY, config.path()).await;
+    gateway.client_that_sees(&["x_web_hang"]).await;
+    let client = RawClient::connect(gateway.url(), &json!({})).await;
+    let params = json!({"name": "x_web_hang"});
+    let silent = client.start("tools/call", &params);
+    let cancel = async {
+        within("the cancellation at the backend", async {
+            loop {
+                // Until it has arrived there is nothing to cancel.
+                client.notify("notifications/cancelled", &json!({"requestId": 2})).await;
+                let heard = client.call_tool("x_web_heard", &json!({})).await;
+                if heard.contains("notifications/cancelled") {
+                    return;
+                }
+            }
+        })
+        .await;
+    };
+    assert_eq!(member(client.hello(), "id"), Some("1"), "so the call is the second request");
+    let (mut silent, ()) = tokio::join!(silent, cancel);
+    assert_eq!(rest(&mut silent.response).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn the_calls_of_a_batch_share_one_stream() {
+    let config = ConfigDir::new().stdio("demo", &demo(), &json!({}));
+    let gateway = Gateway::start(BINARY, config.path()).await;
+    gateway.client_that_sees(&["x_demo_slow"]).await;
+    let client = RawClient::connect_at(gateway.url(), "2025-03-26", &json!({})).await;
+    let call = |id: u64, ms: u64| {
+        json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": {
+            "name": "x_demo_slow", "arguments": {"ms": ms}, "_meta": {"progressToken": id},
+        }})
+    };
+    let ping = json!({"jsonrpc": "2.0", "id": 12, "method": "ping"});
+    let batch = json!([call(10, 600), call(11, 400), ping]);
+    let mut response = client.post(batch.to_string()).await;
+    assert_eq!(response.header("content-type"), Some("text/event-stream"));
+    let messages = rest(&mut response).await;
+    for (id, says) in [("10", "took 600 ms"), ("11", "took 400 ms"), ("12", "{}")] {
+        let answers: Vec<_> =
+            messages.iter().filter(|message| member(message, "id") == Some(id)).collect();
+        assert!(matches!(answers[..], [answer] if answer.contains(says)), "{id}: {messages:?}");
+    }
+    for token in [10, 11] {
+        let progress = format!(r#""progressToken":{token}"#);
+        assert!(messages.iter().any(|message| message.contains(&progress)), "{messages:?}");
+    }
+}
+
+#[tokio::test]
 async fn deleting_a_session_ends_its_streams_and_its_id() {
     let Some(peers) = Peers::installed() else { return };
     let gateway = gateway(&peers).await;
@@ -262,6 +319,25 @@ async fn deleting_a_session_ends_its_streams_and_its_id() {
         assert_eq!(request.send().await.status, 404);
     }
     gateway.until_metric("portcullis_streams_open", |open| open < 0.5).await;
+}
+
+#[tokio::test]
+async fn deleting_a_session_takes_its_own_servers_with_it() {
+    let Some(peers) = Peers::installed() else { return };
+    let web = Backend::misbehave_http(&peers, &[]).await;
+    let own = json!({"isolation": "session"});
+    let config =
+        ConfigDir::new().stdio("pipe", &peers.misbehave_stdio(), &own).http("web", web.url(), &own);
+    let gateway = Gateway::start(BINARY, config.path()).await;
+    let client = gateway.client_that_sees(&["x_pipe_pid", "x_web_echo"]).await;
+    client.call_tool("x_web_echo", &json!({"message": "a session at the backend"})).await;
+    let answer = client.call_tool("x_pipe_pid", &json!({})).await;
+    let pid = answer.split(r#""text":""#).nth(1).and_then(|text| text.split('"').next());
+    let pid: u32 = pid.and_then(|pid| pid.parse().ok()).expect("a process id");
+    assert!(is_running(pid));
+    assert_eq!(client.close().await, 200);
+    until("the session's child has ended", || !is_running(pid)).await;
+    web.process().line("a DELETE", |line| line.starts_with("deleted ").then_some(())).await;
 }
 
 #[tokio::test]

@@ -4,6 +4,8 @@
 // without an SDK, because an SDK would not let it. Over HTTP the environment chooses habits of real servers:
 //   LOST_SESSION=400|404   the status for a session it does not know (TypeScript SDK v1 servers say 400)
 //   GET_STREAM=405|open    whether it has a GET stream
+//   TLS_DIR=DIR            speaks TLS with DIR/server.pem and server.key
+//   CLIENT_CA=1            and wants a certificate of DIR/ca.pem;   HTTP2=1 and speaks HTTP/2 only
 //   PRIMING=1              begins each stream with an event of an id and empty data
 import { spawn } from 'node:child_process';
 import { serveHttp } from './misbehave_http.mjs';

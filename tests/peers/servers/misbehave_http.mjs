@@ -1,8 +1,20 @@
 // Streamable HTTP for misbehave.mjs: sessions, SSE answers with event ids, and the faults HTTP makes possible.
 import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import http from 'node:http';
+import http2 from 'node:http2';
+import https from 'node:https';
 
-const { LOST_SESSION = '404', GET_STREAM = 'open', PRIMING } = process.env;
+const { LOST_SESSION = '404', GET_STREAM = 'open', PRIMING, TLS_DIR, CLIENT_CA, HTTP2 } = process.env;
+
+/** A listener without TLS, or with the files in TLS_DIR. */
+function listen(handler) {
+  if (!TLS_DIR) return http.createServer(handler);
+  const file = (name) => readFileSync(`${TLS_DIR}/${name}`);
+  const tls = { cert: file('server.pem'), key: file('server.key') };
+  if (CLIENT_CA) Object.assign(tls, { ca: file('ca.pem'), requestCert: true, rejectUnauthorized: true });
+  return HTTP2 ? http2.createSecureServer(tls, handler) : https.createServer(tls, handler);
+}
 
 async function body(request) {
   const chunks = [];
@@ -100,7 +112,7 @@ export function serveHttp(respond, port) {
     response.end();
   }
 
-  const listener = http.createServer(async (request, response) => {
+  const listener = listen(async (request, response) => {
     const id = request.headers['mcp-session-id'];
     const session = sessions.get(id);
     if (!session && (id !== undefined || request.method !== 'POST')) return refuse(response, Number(LOST_SESSION), 'Bad Request: No valid session ID provided');
@@ -110,5 +122,5 @@ export function serveHttp(respond, port) {
     console.log(`deleted ${session.id}`);
     response.writeHead(200).end();
   });
-  listener.listen(port, '127.0.0.1', () => console.log(`listening http://127.0.0.1:${listener.address().port}/mcp`));
+  listener.listen(port, '127.0.0.1', () => console.log(`listening ${TLS_DIR ? 'https' : 'http'}://127.0.0.1:${listener.address().port}/mcp`));
 }
