@@ -7,6 +7,15 @@ use std::path::Path;
 use portcullis_test_support::{ConfigDir, DEADLINE, ImageRoot, Process, Signal};
 use serde_json::json;
 
+/// What the README says a container needs.
+fn settings() -> &'static str {
+    let readme = include_str!("../README.md");
+    let mut blocks = readme.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    blocks
+        .find(|block| block.contains("allowUnauthenticated"))
+        .expect("the settings of a container")
+}
+
 fn image() -> Option<ImageRoot> {
     let dockerfile = Path::new(env!("CARGO_MANIFEST_DIR")).join("Dockerfile");
     ImageRoot::build(Path::new(env!("CARGO_BIN_EXE_portcullis")), &dockerfile)
@@ -25,10 +34,12 @@ async fn the_binary_runs_in_the_root_of_the_image() {
 async fn a_container_serves_and_passes_its_health_check() {
     let Some(image) = image() else { return };
     let demo = ["portcullis".to_owned(), "demo-server".to_owned()];
-    image.add_config(ConfigDir::new().stdio("demo", &demo, &json!({})).path());
+    image.add_config(ConfigDir::new().config(settings()).stdio("demo", &demo, &json!({})).path());
 
     let mut gateway = Process::spawn("portcullis serve", image.run());
-    gateway.line("line `listening on`", |line| line.contains("listening on ").then_some(())).await;
+    for address in ["listening on http://0.0.0.0:8090/mcp", "metrics on http://0.0.0.0:9464/"] {
+        gateway.line(address, |line| line.contains(address).then_some(())).await;
+    }
     let status =
         fs::read_to_string(format!("/proc/{}/status", gateway.pid())).expect("the process");
     assert!(status.contains("\nUid:\t65532\t65532\t65532\t65532\n"), "{status}");

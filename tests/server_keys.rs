@@ -213,7 +213,7 @@ fn write_certificates(directory: &Path) {
         CertifiedIssuer::self_signed(authority, KeyPair::generate().expect("a certificate"))
             .expect("a certificate");
     let write = |name: &str, text: String| {
-        std::fs::write(directory.join(name), text).expect("a certificate")
+        std::fs::write(directory.join(name), text).expect("a certificate");
     };
     write("ca.pem", authority.pem());
     for (file, name) in [("server", "backend.test"), ("client", "gate.test")] {

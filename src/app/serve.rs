@@ -53,10 +53,11 @@ pub async fn serve(
     let metrics_listeners = Listeners::bind(&metrics.host.to_string(), metrics.port)
         .context("the metrics listener cannot start (metrics.host and metrics.port say where)")?;
     let shutdown = Shutdown::new();
+    // First of all lines: what backends say comes as they start.
+    say(&print::addresses(&listeners, &metrics_listeners));
     let backside = Backside::start(&loaded, Arc::new(Trust::new(extra_ca_files)?))?;
 
     let url = print::client_url(&listeners, config.aggregator.public_url.as_ref());
-    say(&print::addresses(&listeners, &metrics_listeners));
     let readiness = Readiness::new(backside.ready.clone(), shutdown.clone());
     let parts = backside.parts(config, &listeners, Open::new(readiness.clone(), &url), &shutdown);
 

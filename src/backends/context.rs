@@ -7,6 +7,7 @@ use tokio::sync::broadcast;
 
 use super::{Background, Key, Unsolicited};
 use crate::call::SessionId;
+use crate::mcp::Message;
 use crate::outbound;
 
 /// Whom a session's own connections speak to outside of calls.
@@ -22,6 +23,13 @@ pub trait SessionSink: Send + Sync + 'static {
         backend: &Arc<str>,
         message: Unsolicited,
     ) -> Result<(), Unsolicited>;
+
+    /// Passes the announcement that an elicitation is done to whom the backend asked; false if
+    /// nobody knows who that is. Must not block.
+    fn elicited(&self, backend: &Arc<str>, done: &Message) -> bool;
+
+    /// What clients are subscribed to on a connection.
+    fn subscribed(&self, backend: &Arc<str>, connection: Key) -> Vec<Box<str>>;
 }
 
 /// `notifications/resources/updated` that came on a connection of several clients.

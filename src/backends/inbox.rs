@@ -1,5 +1,7 @@
 //! What a connection says outside of calls, and who hears it.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
@@ -7,7 +9,7 @@ use tracing::{debug, error, info, warn};
 
 use super::key::Owner;
 use super::pool::Pool;
-use super::{Pooled, Unsolicited, Updated};
+use super::{Context, Pooled, Unsolicited, Updated};
 use crate::call::SessionId;
 use crate::mcp::method::notification;
 use crate::mcp::{Capabilities, LogLevel, Message};
@@ -17,11 +19,15 @@ const CANNOT_TELL_WHO: &str = "the gateway cannot tell which client this request
 const NO_CLIENT: &str = "this connection is the gateway's own: no client stands behind it";
 const NO_STREAM: &str = "the client has no stream open on which it could be asked";
 
+/// How long a backend may take to take one subscription again.
+const SUBSCRIBE_AGAIN: Duration = Duration::from_secs(10);
+
 /// Reads everything that comes, until the connection ends.
 pub(super) async fn read(pool: &Pool, pooled: &Pooled, mut inbox: mpsc::Receiver<Unsolicited>) {
     while let Some(message) = inbox.recv().await {
         if matches!(message, Unsolicited::Reinitialized) {
             pooled.told.forget();
+            subscribe_again(pool, pooled);
         }
         if changes_lists(&message) {
             pooled.list_again();
@@ -36,6 +42,24 @@ pub(super) async fn read(pool: &Pool, pooled: &Pooled, mut inbox: mpsc::Receiver
             Owner::Shared | Owner::Gateway => to_nobody_in_particular(pool, pooled, message),
         }
     }
+}
+
+/// A backend that has lost its session forgot what was subscribed to in it.
+fn subscribe_again(pool: &Pool, pooled: &Pooled) {
+    let Context { background, client, sessions, .. } = pool.context().clone();
+    let uris = sessions.subscribed(pooled.backend(), pooled.key());
+    let (connection, backend) = (pooled.connection.clone(), pooled.backend().clone());
+    background.spawn(async move {
+        for uri in uris {
+            let params = serde_json::json!({ "uri": uri });
+            let method = "resources/subscribe";
+            let request = connection.request(&client, method, Some(&params), SUBSCRIBE_AGAIN);
+            if let Err(error) = request.await {
+                warn!(%backend, %error, "lost subscriptions with the backend's session");
+                return;
+            }
+        }
+    });
 }
 
 fn changes_lists(message: &Unsolicited) -> bool {
@@ -85,6 +109,11 @@ fn to_nobody_in_particular(pool: &Pool, pooled: &Pooled, message: Unsolicited) {
         Unsolicited::Notification(message) => match message.method_name() {
             notification::MESSAGE => log(pooled.backend(), &message),
             notification::RESOURCE_UPDATED => updated(pool, pooled, &message),
+            notification::ELICITATION_COMPLETE => {
+                if !pool.context().sessions.elicited(pooled.backend(), &message) {
+                    dropped("no_stream");
+                }
+            }
             _ => dropped("unsolicited"),
         },
         Unsolicited::Reinitialized => {}

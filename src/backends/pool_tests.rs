@@ -137,6 +137,14 @@ impl SessionSink for Sink {
             other => Err(other),
         }
     }
+
+    fn elicited(&self, _: &Arc<str>, _: &Message) -> bool {
+        false
+    }
+
+    fn subscribed(&self, _: &Arc<str>, _: Key) -> Vec<Box<str>> {
+        Vec::new()
+    }
 }
 
 #[tokio::test(start_paused = true)]

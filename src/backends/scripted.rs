@@ -16,8 +16,8 @@ use super::connection::Dialer;
 use super::offer::Kind;
 use super::relay::{Target, outgoing};
 use super::{
-    Background, Config, Context, Handle, INBOX_CAPACITY, Isolation, OpenError, Opened, SessionSink,
-    Stdio, Transport, Unsolicited,
+    Background, Config, Context, Handle, INBOX_CAPACITY, Isolation, Key, OpenError, Opened,
+    SessionSink, Stdio, Transport, Unsolicited,
 };
 use crate::call::{self, Event, Reply, Response, SessionId};
 use crate::mcp::{Capabilities, Message, ProtocolVersion, response};
@@ -357,6 +357,14 @@ struct NoSessions;
 impl SessionSink for NoSessions {
     fn deliver(&self, _: SessionId, _: &Arc<str>, message: Unsolicited) -> Result<(), Unsolicited> {
         Err(message)
+    }
+
+    fn elicited(&self, _: &Arc<str>, _: &Message) -> bool {
+        false
+    }
+
+    fn subscribed(&self, _: &Arc<str>, _: Key) -> Vec<Box<str>> {
+        Vec::new()
     }
 }
 

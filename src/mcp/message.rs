@@ -199,11 +199,6 @@ impl Message {
         self.params.map(|span| self.bytes(span))
     }
 
-    /// Where the parameters stand.
-    pub fn params_span(&self) -> Option<Span> {
-        self.params
-    }
-
     /// The result of a successful response, raw.
     pub fn result(&self) -> Option<Bytes> {
         self.outcome.filter(|(_, is_error)| !is_error).map(|(span, _)| self.slice(span))

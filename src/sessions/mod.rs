@@ -5,6 +5,7 @@
 mod asked;
 mod config;
 mod deleted;
+mod elicited;
 mod keeper;
 mod log;
 mod relay;
@@ -26,6 +27,7 @@ use tokio::time::{self, Instant};
 pub use asked::Asked;
 pub use config::Config;
 use deleted::Deleted;
+use elicited::Elicited;
 pub use keeper::{Guarded, Keeper};
 use log::Budget;
 pub use log::{Log, parse_event_id};
@@ -57,6 +59,7 @@ pub struct Sessions {
     replay: Arc<Budget>,
     running: Arc<Running>,
     subscriptions: Subscriptions,
+    elicited: Elicited,
 }
 
 /// The session does not exist: never did, has expired, was deleted, or is somebody else's.
@@ -88,6 +91,7 @@ impl Sessions {
             replay: Arc::default(),
             running: Arc::default(),
             subscriptions: Subscriptions::default(),
+            elicited: Elicited::default(),
         })
     }
 
@@ -164,7 +168,7 @@ impl Sessions {
         &self.running
     }
 
-    /// Who subscribed to what on shared connections.
+    /// Who subscribed to what.
     pub fn subscriptions(&self) -> &Subscriptions {
         &self.subscriptions
     }

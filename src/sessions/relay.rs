@@ -15,7 +15,7 @@ use super::Sessions;
 use super::log::Log;
 use super::running::Claim;
 use super::state::State;
-use crate::call::{Body, Error, Event, Events, Reply, Responder, SessionId};
+use crate::call::{Body, Error, Event, Events, Notes, Reply, Responder, SessionId};
 use crate::mcp::method::notification;
 use crate::mcp::{Capabilities, LogLevel, Message, ProtocolVersion, RequestId, sse};
 
@@ -34,6 +34,8 @@ pub struct Listener {
     pub session: Option<(Arc<Sessions>, SessionId)>,
     /// The least severe log messages it wants.
     pub log_level: Option<LogLevel>,
+    /// What is found out about the call on its way.
+    pub notes: Arc<Notes>,
     /// Lets it cancel the call.
     pub claim: Option<Claim>,
 }
@@ -187,6 +189,11 @@ impl Relay {
         }
         let (number, request) = state.asked().register(state.home(), request, responder)?;
         self.asked.push(number);
+        if let (Some((sessions, session)), Some(backend)) =
+            (&self.listener.session, self.listener.notes.backend.get())
+        {
+            sessions.elicited.asked(backend, &message, *session);
+        }
         Some(self.frame(&request))
     }
 

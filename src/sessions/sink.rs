@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::Sessions;
 use super::relay::passes_level;
-use crate::backends::{SessionSink, Unsolicited};
+use crate::backends::{Key, SessionSink, Unsolicited};
 use crate::call::SessionId;
+use crate::mcp::Message;
 
 impl SessionSink for Sessions {
     fn deliver(
@@ -31,5 +32,15 @@ impl SessionSink for Sessions {
             // The connection's lists are fetched anew; the client hears of what changed in them.
             Unsolicited::Reinitialized => Ok(()),
         }
+    }
+
+    fn elicited(&self, backend: &Arc<str>, done: &Message) -> bool {
+        let session = self.elicited.whose(backend, done);
+        let state = session.and_then(|session| self.existing_state(session));
+        state.is_some_and(|state| state.notify(done.raw()))
+    }
+
+    fn subscribed(&self, backend: &Arc<str>, connection: Key) -> Vec<Box<str>> {
+        self.subscriptions().on(backend, connection)
     }
 }

@@ -1,4 +1,4 @@
-//! Who subscribed to which resource on a connection that several clients share.
+//! Who subscribed to which resource on which connection.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -14,9 +14,9 @@ const MAX_PER_SESSION: usize = 1000;
 /// A resource of one backend, as one of its connections knows it.
 type Subscribed = (Arc<str>, Key, Box<str>);
 
-/// Subscriptions made on shared connections.
+/// Subscriptions, as connections to backends know them.
 ///
-/// The backend sees one subscriber. The last session that leaves takes the subscription with it,
+/// Where several clients share a connection, the backend sees one subscriber. The last session that leaves takes the subscription with it,
 /// and only those that subscribed hear of an update.
 #[derive(Debug, Default)]
 pub struct Subscriptions(Mutex<Inner>);
@@ -96,6 +96,14 @@ impl Subscriptions {
         for ((_, key, uri), Subscribers { backend, .. }) in left {
             backend.unsubscribe(key, &uri);
         }
+    }
+
+    /// What anybody is subscribed to on a connection.
+    pub fn on(&self, backend: &Arc<str>, connection: Key) -> Vec<Box<str>> {
+        let inner = self.0.lock();
+        let subscribed = inner.subscribers.keys();
+        let here = subscribed.filter(|(name, key, _)| name == backend && *key == connection);
+        here.map(|(_, _, uri)| uri.clone()).collect()
     }
 
     /// Who is to hear of an update; it may name a part of what was subscribed to.

@@ -43,6 +43,7 @@ fn relay(sessions: &Arc<Sessions>, version: ProtocolVersion, reply: Reply) -> (S
         capabilities: Capabilities::ROOTS,
         session: has_session.then(|| (Arc::clone(sessions), id)),
         log_level: Some(LogLevel::Warning),
+        notes: Arc::default(),
         claim: has_session.then(|| sessions.running().claim(id, RequestId::from(1))),
     };
     (id, Relay::new(Box::pin(async { Ok(reply) }), RequestId::from(1), render, listener))

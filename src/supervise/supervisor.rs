@@ -24,8 +24,11 @@ impl Supervisor {
 
     /// Runs until the backend is of no more use, or everything stops.
     pub(super) async fn run(self, stopping: CancellationToken) {
-        if stopping.run_until_cancelled(self.live()).await.is_none() {
-            self.handle.publish(BackendState::Stopped);
+        tokio::select! {
+            // Connections are closed right after: that must not look like a crash.
+            biased;
+            () = stopping.cancelled() => self.handle.publish(BackendState::Stopped),
+            () = self.live() => {}
         }
     }
 

@@ -71,11 +71,10 @@ impl Dispatch {
         backend.call(&self.client, &call.request, target, &call.client).await
     }
 
-    /// Subscribes on a connection that others may share; only then is there something to count.
+    /// Subscribes, and remembers it: others may share the connection, and a backend that loses its
+    /// session has to be told again.
     async fn subscribe(&self, call: &Call, backend: &Arc<Handle>) -> Result<Reply, Error> {
-        let Some((key, session)) = shared(call, backend)? else {
-            return self.relay(call, backend, &Target::default()).await;
-        };
+        let (key, session) = subscriber(call, backend)?;
         // Updates go to the session's state, and end with it.
         self.sessions.state(session);
         let added = self.sessions.subscriptions().add(backend, key, uri(call), session);
@@ -97,9 +96,8 @@ impl Dispatch {
     }
 
     async fn unsubscribe(&self, call: &Call, backend: &Handle) -> Result<Reply, Error> {
-        if let Some((key, session)) = shared(call, backend)?
-            && !self.sessions.subscriptions().remove(backend.name(), key, uri(call), session)
-        {
+        let (key, session) = subscriber(call, backend)?;
+        if !self.sessions.subscriptions().remove(backend.name(), key, uri(call), session) {
             return Ok(answer(call, b"{}")); // others still want to hear of it
         }
         self.relay(call, backend, &Target::default()).await
@@ -128,12 +126,12 @@ impl Drop for Unaccepted {
     }
 }
 
-/// The shared connection that a client uses and its session; `None` if the connection is its own.
-fn shared(call: &Call, backend: &Handle) -> Result<Option<(Key, SessionId)>, Error> {
+/// The connection that a client uses, and its session.
+fn subscriber(call: &Call, backend: &Handle) -> Result<(Key, SessionId), Error> {
     let not_home = || Error::NotHome { backend: Arc::clone(backend.name()) };
     let session = call.client.session.ok_or_else(not_home)?;
     let key = backend.client_key(&call.client).ok_or_else(not_home)?;
-    Ok((backend.config().isolation == Isolation::Shared).then_some((key, session)))
+    Ok((key, session))
 }
 
 fn uri(call: &Call) -> &str {

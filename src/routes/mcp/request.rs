@@ -11,7 +11,7 @@ use super::{Mcp, Stack, principal};
 use crate::call::{self, Call, Client, Endpoint, Notes, Via};
 use crate::error::{Error, render_call};
 use crate::layers::http::request_id::RequestId;
-use crate::mcp::{LogLevel, Message, Method, response};
+use crate::mcp::{self, LogLevel, Message, Method, response};
 use crate::sessions::{Gone, Guarded, Head, Listener, Place, Relay, Session};
 
 /// W3C Trace Context, Level 1.
@@ -63,12 +63,12 @@ impl<S: Stack> Mcp<S> {
         let request = call::Request::new(message).map_err(call::Error::from)?;
         let sessions = &self.shared.sessions;
         let is_home = sessions.place(session) == Place::Here;
-        let state = sessions.existing_state(session.id);
-        let log_level = state.and_then(|state| {
+        let log_level = sessions.existing_state(session.id).and_then(|state| {
             state.touch();
             state.level()
         });
         let id = request.id().clone();
+        let notes = Arc::new(notes(http));
         let call = Call {
             version: session.version,
             client: Client {
@@ -82,13 +82,14 @@ impl<S: Stack> Mcp<S> {
             trace: trace(http),
             via: Via::Native,
             deadline: None,
-            notes: Arc::new(notes(http)),
+            notes: Arc::clone(&notes),
         };
         let listener = Listener {
             version: session.version,
             capabilities: session.capabilities,
             session: Some((Arc::clone(sessions), session.id)),
             log_level,
+            notes,
             claim: Some(sessions.running().claim(session.id, id.clone())),
         };
         let relay = Relay::new(self.stack.begin(call), id.clone(), render_call, listener);
@@ -100,8 +101,7 @@ impl<S: Stack> Mcp<S> {
         };
         Ok(match head {
             Ok(Head::Message(message)) => Answer::Message(message),
-            Ok(Head::Failed(error @ call::Error::NotHome { .. })) => Answer::Gone(error.into()),
-            Ok(Head::Failed(error)) => Answer::Message(render_call(Some(&id), &error)),
+            Ok(Head::Failed(error)) => failed(&id, error),
             Ok(Head::Cancelled) => Answer::Nothing,
             Ok(Head::Stream) | Err(_) => Answer::Stream(Box::new(relay)),
         })
@@ -129,6 +129,13 @@ impl<S: Stack> Mcp<S> {
         };
         self.shared.registry.set_level(&client, level);
         Ok(())
+    }
+}
+
+fn failed(id: &mcp::RequestId, error: call::Error) -> Answer {
+    match error {
+        error @ call::Error::NotHome { .. } => Answer::Gone(error.into()),
+        error => Answer::Message(render_call(Some(id), &error)),
     }
 }
 

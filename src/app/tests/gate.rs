@@ -1,0 +1,205 @@
+//! A gateway in front of a scripted backend, and the clients that use it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, Full};
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+use tower::util::BoxCloneService;
+
+use super::super::config::Config;
+use super::super::stack::{Edge, Parts};
+use crate::backends::Isolation;
+use crate::backends::scripted::{Answer as Script, Backend, config, context_with};
+use crate::call::{Answer, Event, Outcome, Responder};
+use crate::catalogue::{self, Catalogue, Kind, Member, Naming, Prefix, View, Visibility};
+use crate::layers::call::record::{Record, Recorder};
+use crate::layers::http::streams::Streams;
+use crate::mcp::{Capabilities, header as mcp_header};
+use crate::outbound::Trust;
+use crate::policy::Gate as Policy;
+use crate::routes::Open;
+use crate::routes::health::Readiness;
+use crate::routes::mcp::{Ending, Shared};
+use crate::server::{Body, Shutdown};
+use crate::sessions::{Keys, Sessions};
+use crate::supervise::Registry;
+
+/// How calls ended, in that order.
+#[derive(Clone, Default)]
+struct Records(Arc<Mutex<Vec<Outcome>>>);
+
+impl Recorder for Records {
+    fn record(&self, record: &Record) {
+        self.0.lock().push(record.outcome);
+    }
+}
+
+/// A gateway in front of one backend with the tool `echo`, which takes two calls at a time.
+pub(super) struct Gate {
+    pub(super) stack:
+        BoxCloneService<Request<Full<Bytes>>, Response<Body>, std::convert::Infallible>,
+    pub(super) backend: Arc<Backend>,
+    records: Records,
+    pub(super) sessions: Arc<Sessions>,
+}
+
+impl Gate {
+    pub(super) async fn open() -> Self {
+        let sessions = Sessions::new(Keys::new(&[]).unwrap(), Duration::from_hours(1));
+        let sessions = Arc::new(sessions.unwrap());
+        let context = context_with(sessions.clone());
+        let backend = Backend::with_tools(&["echo"]);
+        let config =
+            crate::backends::Config { max_in_flight: Some(2), ..config("b", Isolation::Shared) };
+        let handle = backend.handle(config, &context);
+        let registry = Registry::of(vec![(handle.clone(), true)], &context);
+        let member = Member { handle, naming: Naming::new("x", "b", Prefix::Server) };
+        let catalogue = Catalogue::start(
+            catalogue::Config::default(),
+            vec![member],
+            &context.background,
+            CancellationToken::new(),
+        );
+        let anybody =
+            View { session: None, capabilities: Capabilities::NONE, visibility: Visibility::All };
+        let at = crate::call::Endpoint::Aggregate;
+        catalogue.list(&at, Kind::Tool, None, &anybody).await.unwrap();
+        while catalogue.resolve_tool(&at, "x_b_echo", &anybody).is_none() {
+            tokio::task::yield_now().await;
+        }
+        let records = Records::default();
+        let shutdown = Shutdown::new();
+        let readiness = Readiness::new(watch::channel(true).1, shutdown.clone());
+        let http = Config::default().http;
+        let shared = Shared {
+            sessions: sessions.clone(),
+            registry,
+            catalogue: catalogue.clone(),
+            keep_alive: http.keep_alive,
+            streams: Streams::new(http.max_streams),
+        };
+        let parts = Parts {
+            shared: Arc::new(shared),
+            catalogue,
+            gate: Arc::new(Policy::default()),
+            recorder: records.clone(),
+            trust: Arc::new(Trust::new(&[]).unwrap()),
+            ending: Ending {
+                draining: shutdown.draining().clone(),
+                stopping: shutdown.stopping().clone(),
+            },
+            open: Open::new(readiness, "http://localhost/mcp"),
+            edge: Edge::new(&http, Some(&"https://gate.example/mcp".parse().unwrap()), true),
+        };
+        let stack = BoxCloneService::new(parts.build(&TaskTracker::new()));
+        Self { stack, backend, records, sessions }
+    }
+
+    pub(super) async fn send(
+        &self,
+        request: http::request::Builder,
+        body: String,
+    ) -> Response<Body> {
+        let request = request
+            .header(header::HOST, "localhost")
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::ACCEPT, "application/json, text/event-stream")
+            .body(Full::new(Bytes::from(body)));
+        self.stack.clone().oneshot(request.unwrap()).await.unwrap()
+    }
+
+    pub(super) async fn post(&self, session: &str, message: &Value) -> Response<Body> {
+        let request = Request::post("/mcp").header(mcp_header::SESSION_ID, session);
+        self.send(request, message.to_string()).await
+    }
+
+    /// A client's session.
+    pub(super) async fn client(&self, capabilities: Value) -> String {
+        let initialize = json!({
+            "jsonrpc": "2.0", "id": 0, "method": "initialize",
+            "params": {
+                "protocolVersion": "2025-11-25",
+                "capabilities": capabilities,
+                "clientInfo": { "name": "test", "version": "1" },
+            },
+        });
+        let response = self.send(Request::post("/mcp"), initialize.to_string()).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        response.headers()[mcp_header::SESSION_ID].to_str().unwrap().to_owned()
+    }
+
+    pub(super) async fn call(&self, session: &str, id: u64) -> Response<Body> {
+        self.post(
+            session,
+            &json!({
+                "jsonrpc": "2.0", "id": id, "method": "tools/call",
+                "params": { "name": "x_b_echo", "_meta": { "progressToken": "p" } },
+            }),
+        )
+        .await
+    }
+
+    /// A call whose events the test sends, and its stream behind the event that opens it.
+    pub(super) async fn streamed(&self, session: &str, id: u64) -> (mpsc::Sender<Event>, Body) {
+        let (events, script) = mpsc::channel(4);
+        self.backend.answer(Script::Events(script));
+        let response = self.call(session, id).await;
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "text/event-stream");
+        let mut stream = response.into_body();
+        let (opening, nothing) = event(&mut stream).await.unwrap();
+        assert!(!opening.is_empty() && nothing.is_null(), "an id to come back with");
+        (events, stream)
+    }
+
+    pub(super) fn outcomes(&self) -> Vec<Outcome> {
+        self.records.0.lock().clone()
+    }
+}
+
+/// The next event: its id and its message.
+pub(super) async fn event(stream: &mut Body) -> Option<(String, Value)> {
+    let frame = stream.frame().await?.unwrap().into_data().unwrap();
+    let text = std::str::from_utf8(&frame).unwrap();
+    let field = |name| text.lines().find_map(|line| line.strip_prefix(name));
+    let data = field("data: ").unwrap_or_default();
+    let message = serde_json::from_str(data).unwrap_or(Value::Null);
+    Some((field("id: ").unwrap_or_default().to_owned(), message))
+}
+
+pub(super) async fn message(stream: &mut Body) -> Value {
+    event(stream).await.expect("the stream goes on").1
+}
+
+pub(super) async fn json_of(response: Response<Body>) -> Value {
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    serde_json::from_slice(&body).unwrap()
+}
+
+pub(super) fn notification(method: &str, params: &Value) -> Event {
+    let text = json!({ "jsonrpc": "2.0", "method": method, "params": params }).to_string();
+    Event::Notification(text.into())
+}
+
+pub(super) fn progress(progress: u64) -> Event {
+    notification("notifications/progress", &json!({ "progressToken": "p", "progress": progress }))
+}
+
+pub(super) fn response(id: u64) -> Event {
+    let text = json!({ "jsonrpc": "2.0", "id": id, "result": {} }).to_string();
+    Event::Response(crate::call::Response::ok(text.into()))
+}
+
+pub(super) fn question() -> (Event, oneshot::Receiver<Answer>) {
+    let (sender, answer) = oneshot::channel();
+    let text = r#"{"jsonrpc":"2.0","id":7,"method":"roots/list"}"#;
+    let responder = Responder::new(move |answer| drop(sender.send(answer)));
+    (Event::Request(text.into(), responder), answer)
+}
