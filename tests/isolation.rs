@@ -1,7 +1,9 @@
 //! Clients that share a gateway, and even a backend's session, hear nothing of each other.
 
-use portcullis_test_support::{Backend, ConfigDir, Gateway, Peers, RawClient, member};
+use portcullis_test_support::wire::Response;
+use portcullis_test_support::{Backend, ConfigDir, Gateway, Peers, RawClient, member, within};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tokio::task::JoinSet;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_portcullis");
@@ -85,4 +87,48 @@ async fn clients_of_one_shared_session_are_asked_only_about_their_own_calls() {
         clients.spawn(be_asked(gateway.url().to_owned(), number));
     }
     clients.join_all().await;
+}
+
+/// The question of that method, among the messages of a call or else on the stream beside it.
+async fn question(seen: Vec<String>, stream: &mut Response, method: &str) -> String {
+    let is_it = |message: &str| member(message, "method").is_some_and(|seen| seen == method);
+    if let Some(question) = seen.into_iter().find(|message| is_it(message)) {
+        return question;
+    }
+    within(method, async {
+        loop {
+            let event = stream.event().await.expect("the stream stays open");
+            if let Some(message) = event.message().filter(|message| is_it(message)) {
+                return message.to_owned();
+            }
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_server_that_asks_for_roots_gets_those_of_the_client_it_works_for() {
+    let Some(peers) = Peers::installed() else { return };
+    let [started, one, two] = [0; 3].map(|_| TempDir::new().expect("a temporary directory"));
+    let config = ConfigDir::new().config(NATIVE).stdio(
+        "files",
+        &peers.filesystem_stdio(started.path()),
+        &json!({"isolation": "session"}),
+    );
+    let gateway = Gateway::start(BINARY, config.path()).await;
+    gateway.client_that_sees(&["x_files_read_file"]).await;
+    let call = json!({"name": "x_files_list_allowed_directories", "arguments": {}});
+    for root in [&one, &two] {
+        let client = RawClient::connect(gateway.url(), &json!({"roots": {}})).await;
+        let mut stream = client.listen().await;
+        let seen = client.start("tools/call", &call).await.messages().await;
+        let question = question(seen, &mut stream, r#""roots/list""#).await;
+        let path = root.path().to_str().expect("a UTF-8 path");
+        // The call is over by now; the question that came while it ran is not.
+        client.answer(&question, &json!({"roots": [{"uri": format!("file://{path}")}]})).await;
+        within("the directory of the client", async {
+            while !client.call("tools/call", &call).await.contains(path) {}
+        })
+        .await;
+    }
 }
