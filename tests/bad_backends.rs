@@ -131,3 +131,37 @@ async fn faults_leave_no_file_open() {
     // Each worker may keep an idle connection to the backend.
     until("the files are closed", || gateway.open_files() <= files + 2).await;
 }
+
+#[tokio::test]
+async fn a_client_that_does_not_read_stalls_nobody_else() {
+    let Some(neighbours) = neighbours().await else { return };
+    let Neighbours { gateway, client, .. } = &neighbours;
+    for backend in ["pipe", "web"] {
+        let params = json!({
+            "name": format!("x_{backend}_flood"),
+            "arguments": {"count": 20_000},
+            "_meta": {"progressToken": "p"},
+        });
+        let unread = client.start("tools/call", &params).await;
+        let calls = neighbours.bystanders();
+        let echo = format!("x_{backend}_echo");
+        let answer = client.call_tool(&echo, &json!({"message": "on"})).await;
+        assert!(answer.contains("on"), "{backend}: {answer}");
+        assert_unharmed(calls).await;
+        drop(unread);
+        gateway.until_metric("portcullis_streams_open", |open| open < 0.5).await;
+    }
+}
+
+#[tokio::test]
+async fn calls_under_one_id_are_both_answered() {
+    let Some(neighbours) = neighbours().await else { return };
+    let client = &neighbours.client;
+    let call = |message: &str| {
+        let params = json!({"name": "x_demo_echo", "arguments": {"message": message}});
+        json!({"jsonrpc": "2.0", "id": "same", "method": "tools/call", "params": params})
+            .to_string()
+    };
+    let (mut one, mut two) = tokio::join!(client.post(call("one")), client.post(call("two")));
+    assert!(one.text().await.contains("one") && two.text().await.contains("two"));
+}

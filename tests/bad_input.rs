@@ -421,3 +421,48 @@ async fn headers_without_measure_are_refused() {
     assert!((400..500).contains(&status), "500 headers: {status}");
     assert_eq!(client.post(PING).await.status, 200);
 }
+
+#[tokio::test]
+async fn a_host_cannot_be_smuggled_past_the_check() {
+    let (gateway, client) = gateway().await;
+    let authority = Url::parse(gateway.url()).authority;
+    let session = client.session().expect("a session");
+    let rest = format!(
+        "Mcp-Session-Id: {session}\r\nContent-Type: application/json\r\nAccept: */*\r\nContent-Length: {}\r\n\r\n{PING}",
+        PING.len()
+    );
+    for (name, head) in [
+        ("two hosts", format!("POST /mcp HTTP/1.1\r\nHost: {authority}\r\nHost: evil.example\r\n")),
+        (
+            "two hosts, ours last",
+            format!("POST /mcp HTTP/1.1\r\nHost: evil.example\r\nHost: {authority}\r\n"),
+        ),
+        (
+            "a foreign target",
+            format!("POST http://evil.example/mcp HTTP/1.1\r\nHost: {authority}\r\n"),
+        ),
+        ("no host", "POST /mcp HTTP/1.1\r\n".to_owned()),
+        (
+            "two origins",
+            format!(
+                "POST /mcp HTTP/1.1\r\nHost: {authority}\r\nOrigin: http://localhost\r\nOrigin: https://evil.example\r\n"
+            ),
+        ),
+    ] {
+        let mut connection = Connection::open(&authority).await;
+        connection.write(format!("{head}{rest}").as_bytes()).await;
+        let status = connection.response().await.status;
+        assert!((400..500).contains(&status), "{name}: {status}");
+    }
+    for (name, path) in [
+        ("another path", "/servers/demo/mcp/more"),
+        ("an escaped way up", "/servers/..%2f..%2fmcp/mcp"),
+        ("a name without measure", &format!("/servers/{}/mcp", "x".repeat(3000))),
+    ] {
+        let hello = r#"{"protocolVersion":"2025-11-25","capabilities":{}}"#;
+        let request = Request::new("POST", &format!("{}{path}", gateway.origin()))
+            .header("Content-Type", "application/json")
+            .body(request("initialize", hello));
+        assert_eq!(request.send().await.status, 404, "{name}");
+    }
+}

@@ -143,10 +143,8 @@ async fn an_address_that_is_taken_ends_the_start_with_the_reason() {
         ("PORTCULLIS_AGGREGATOR_PORT", "aggregator.port"),
         ("PORTCULLIS_METRICS_PORT", "metrics.port"),
     ] {
-        let mut command = Command::new(BINARY);
         let config = ConfigDir::new();
-        command.arg("serve").arg("--config").arg(config.path());
-        command.env("PORTCULLIS_AGGREGATOR_PORT", "0").env("PORTCULLIS_METRICS_PORT", "0");
+        let mut command = Gateway::command(BINARY, config.path());
         command.env(variable, port.to_string());
         let mut process = Process::spawn("portcullis serve", command);
         assert_eq!(process.finished(DEADLINE).await.code(), Some(1), "{key}");

@@ -299,6 +299,47 @@ async fn the_calls_of_a_batch_share_one_stream() {
 }
 
 #[tokio::test]
+async fn a_question_goes_to_the_client_that_caused_it_whose_answer_alone_counts() {
+    let Some(peers) = Peers::installed() else { return };
+    let web = Backend::misbehave_http(&peers, &[]).await;
+    let config = ConfigDir::new()
+        .http("web", web.url(), &json!({}))
+        .stdio("own", &peers.misbehave_stdio(), &json!({"isolation": "session"}))
+        .stdio("shared", &peers.misbehave_stdio(), &json!({}));
+    let gateway = Gateway::start(BINARY, config.path()).await;
+    gateway.client_that_sees(&["x_web_ask", "x_own_ask", "x_shared_ask"]).await;
+    let sampling = json!({"sampling": {}});
+    let client = RawClient::connect(gateway.url(), &sampling).await;
+    let stranger = RawClient::connect(gateway.url(), &sampling).await;
+    for backend in ["web", "own"] {
+        let params = json!({"name": format!("x_{backend}_ask")});
+        let mut mine = client.start("tools/call", &params).await;
+        let question = mine.message().await.expect("a question");
+        assert_eq!(member(&question, "method"), Some(r#""sampling/createMessage""#));
+        stranger.answer(&question, &json!({"said": "by a stranger"})).await;
+        client.answer(&question, &json!({"said": "by me"})).await;
+        let answer = mine.response_message().await;
+        assert!(answer.contains("by me"), "{backend}: {answer}");
+
+        // With a question open on either side, each has its own answer.
+        let mut mine = client.start("tools/call", &params).await;
+        let mut theirs = stranger.start("tools/call", &params).await;
+        for (asked, stream, said) in
+            [(&stranger, &mut theirs, "by them"), (&client, &mut mine, "by me again")]
+        {
+            let question = stream.message().await.expect("a question");
+            asked.answer(&question, &json!({"said": said})).await;
+            let answer = stream.response_message().await;
+            assert!(answer.contains(said), "{backend}: {answer}");
+        }
+    }
+    let answer = client.call("tools/call", &json!({"name": "x_shared_ask"})).await;
+    assert!(answer.contains("isolation: session"), "nobody else's client is asked: {answer}");
+    client.answer(r#"{"id":"nobody asked"}"#, &json!({})).await;
+    gateway.until_metric(r#"portcullis_dropped_total{reason="unknown_answer""#, |n| n > 2.5).await;
+}
+
+#[tokio::test]
 async fn deleting_a_session_ends_its_streams_and_its_id() {
     let Some(peers) = Peers::installed() else { return };
     let gateway = gateway(&peers).await;

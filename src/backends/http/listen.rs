@@ -23,8 +23,8 @@ const RETRY: Duration = Duration::from_secs(1);
 const RETRY_AT_LEAST: Duration = Duration::from_millis(50);
 /// The longest pause between two attempts to listen.
 const RETRY_AT_MOST: Duration = Duration::from_mins(1);
-/// How often a call's stream is tried to be taken up before it is given up.
-const RESUME_ATTEMPTS: u32 = 5;
+/// How often a call's stream is tried to be taken up before it is given up: somebody waits for it.
+const RESUME_ATTEMPTS: u32 = 3;
 /// A stream that lasted this long was a good one.
 const LASTING: Duration = Duration::from_secs(10);
 
@@ -128,7 +128,7 @@ pub(super) async fn resume(
     let session = connection.session.load_full();
     let mut reason = String::new();
     for failures in 0..RESUME_ATTEMPTS {
-        time::sleep(pause(cursor.retry, failures)).await;
+        time::sleep(resume_pause(cursor.retry, failures)).await;
         match connection.get(client, &session, &cursor).await {
             Got::Stream(messages) => return Ok(messages),
             Got::Refused(refusal) => {
@@ -140,6 +140,15 @@ pub(super) async fn resume(
     }
     let reason = reason.trim_end();
     Err(connection.wire.lost(format!("its event stream ended and cannot be resumed: {reason}")))
+}
+
+/// Never less than the server asks for, but only our own pause grows: a server that is gone and once
+/// asked for seconds must not keep a caller waiting for minutes.
+fn resume_pause(retry: Option<Duration>, failures: u32) -> Duration {
+    match failures {
+        0 => pause(retry, 0),
+        _ => pause(None, failures).max(retry.unwrap_or_default()),
+    }
 }
 
 /// What the server asks for, or a second; twice as long after each failure, with some jitter so
@@ -158,6 +167,19 @@ fn pause(retry: Option<Duration>, failures: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_caller_waits_for_seconds_only_until_a_stream_is_given_up() {
+        for (wish, first, most) in
+            [(None, 1000, 9000), (Some(300), 300, 9000), (Some(3000), 3000, 12_000)]
+        {
+            let wish = wish.map(Duration::from_millis);
+            let pauses: Vec<_> = (0..RESUME_ATTEMPTS).map(|n| resume_pause(wish, n)).collect();
+            assert_eq!(pauses[0], Duration::from_millis(first));
+            assert!(pauses.iter().sum::<Duration>() <= Duration::from_millis(most), "{pauses:?}");
+            assert!(pauses.iter().all(|pause| Some(*pause) >= wish), "{pauses:?}");
+        }
+    }
 
     #[test]
     fn a_server_s_wish_is_honoured_and_failures_slow_us_down() {

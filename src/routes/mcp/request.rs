@@ -63,10 +63,7 @@ impl<S: Stack> Mcp<S> {
         let request = call::Request::new(message).map_err(call::Error::from)?;
         let sessions = &self.shared.sessions;
         let is_home = sessions.place(session) == Place::Here;
-        let log_level = sessions.existing_state(session.id).and_then(|state| {
-            state.touch();
-            state.level()
-        });
+        let log_level = self.log_level(session);
         let id = request.id().clone();
         let notes = Arc::new(notes(http));
         let call = Call {
@@ -105,6 +102,13 @@ impl<S: Stack> Mcp<S> {
             Ok(Head::Cancelled) => Answer::Nothing,
             Ok(Head::Stream) | Err(_) => Answer::Stream(Box::new(relay)),
         })
+    }
+
+    /// What the client set with `logging/setLevel`; a session that calls is in use.
+    fn log_level(&self, session: &Session) -> Option<LogLevel> {
+        let state = self.shared.sessions.existing_state(session.id)?;
+        state.touch();
+        state.level()
     }
 
     fn set_level(&self, session: &Session, message: &Message) -> Result<(), Error> {

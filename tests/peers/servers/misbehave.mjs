@@ -53,6 +53,15 @@ const TOOLS = {
   },
   update: ({ uri }, { announce }) => (announce({ method: 'notifications/resources/updated', params: { uri } }), text('updated')),
   heard: () => text(JSON.stringify(heard)),
+  ask: async (_, { say }) => {
+    const id = `question-${heard.length}-${Math.random()}`;
+    say({ id, method: 'sampling/createMessage', params: { messages: [], maxTokens: 1 } });
+    for (;;) {
+      const answer = heard.find((message) => message.id === id);
+      if (answer) return text(JSON.stringify(answer.result ?? answer.error));
+      await sleep(10);
+    }
+  },
   grandchild: () => text(spawn('sleep', ['300'], { stdio: 'ignore' }).pid),
   // Of HTTP: `http` holds the response of the call.
   html: ({ status }, { http }) => void http?.page(status),

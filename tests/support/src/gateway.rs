@@ -27,10 +27,7 @@ impl Gateway {
         config: &Path,
         adjust: impl FnOnce(&mut Command),
     ) -> Self {
-        let mut command = Command::new(binary);
-        inherit_nothing_of_ours(&mut command);
-        command.arg("serve").arg("--config").arg(config);
-        command.env("PORTCULLIS_AGGREGATOR_PORT", "0").env("PORTCULLIS_METRICS_PORT", "0");
+        let mut command = Self::command(binary, config);
         adjust(&mut command);
         let process = Process::spawn("portcullis serve", command);
         // The addresses come from the process itself: with port 0 nobody else can answer there.
@@ -39,6 +36,15 @@ impl Gateway {
         let metrics =
             process.line("line `metrics on URL`", |line| url_after(line, "metrics on ")).await;
         Self { process, mcp, metrics }
+    }
+
+    /// The command that starts a gateway on free ports, with nothing of our own settings.
+    pub fn command(binary: &str, config: &Path) -> Command {
+        let mut command = Command::new(binary);
+        inherit_nothing_of_ours(&mut command);
+        command.arg("serve").arg("--config").arg(config);
+        command.env("PORTCULLIS_AGGREGATOR_PORT", "0").env("PORTCULLIS_METRICS_PORT", "0");
+        command
     }
 
     /// The endpoint in front of all servers.
