@@ -298,19 +298,21 @@ async fn a_stream_that_ends_early_is_resumed_for_the_client() {
 async fn a_client_sees_the_tools_its_capabilities_earn() {
     let Some(peers) = Peers::installed() else { return };
     let server = Backend::everything_http(&peers).await;
-    let config = ConfigDir::new().config(NATIVE).http(
-        "everything",
-        server.url(),
-        &json!({"isolation": "session"}),
-    );
+    let config = ConfigDir::new()
+        .config(NATIVE)
+        .http("alone", server.url(), &json!({"isolation": "session"}))
+        .http("shared", server.url(), &json!({}));
     let gateway = Gateway::start(BINARY, config.path()).await;
-    gateway.client_that_sees(&["x_everything_echo"]).await;
+    gateway.client_that_sees(&["x_alone_echo", "x_shared_echo"]).await;
     let able = RawClient::connect(gateway.url(), &json!({"sampling": {}, "elicitation": {}})).await;
     let unable = RawClient::connect(gateway.url(), &json!({})).await;
-    for tool in ["trigger-sampling-request", "trigger-elicitation-request"] {
-        let name = format!("\"x_everything_{tool}\"");
-        assert!(able.call("tools/list", &json!({})).await.contains(&name), "{tool}");
-        assert!(!unable.call("tools/list", &json!({})).await.contains(&name), "{tool}");
+    let (earned, plain) =
+        (able.call("tools/list", &json!({})).await, unable.call("tools/list", &json!({})).await);
+    for backend in ["alone", "shared"] {
+        for tool in ["trigger-sampling-request", "trigger-elicitation-request"] {
+            let name = format!("\"x_{backend}_{tool}\"");
+            assert!(earned.contains(&name) && !plain.contains(&name), "{name}");
+        }
     }
 }
 

@@ -159,8 +159,17 @@ async fn record(client: &RawClient, method: &str, params: &Value) -> Vec<String>
 
 /// Has the same conversation at both URLs and compares every byte.
 async fn assert_same_bytes(direct: &str, through: &str, requests: &[(&str, Value)]) {
-    let direct = RawClient::connect(direct, &able()).await;
-    let through = RawClient::connect(through, &able()).await;
+    assert_same_bytes_at("2025-11-25", direct, through, requests).await;
+}
+
+async fn assert_same_bytes_at(
+    version: &str,
+    direct: &str,
+    through: &str,
+    requests: &[(&str, Value)],
+) {
+    let direct = RawClient::connect_at(direct, version, &able()).await;
+    let through = RawClient::connect_at(through, version, &able()).await;
     assert_eq!(result_of(direct.hello()), result_of(through.hello()), "initialize");
     for (method, params) in requests {
         let wanted = record(&direct, method, params).await;
@@ -190,6 +199,17 @@ async fn a_conversation_with_a_reference_server_is_the_same_byte_for_byte() {
     let (backend, gateway) = everything(&peers).await;
     let through = gateway.server_url("everything");
     assert_same_bytes(backend.url(), &through, &requests_to_everything()).await;
+}
+
+#[tokio::test]
+async fn a_conversation_of_an_older_client_is_the_same_byte_for_byte() {
+    let Some(peers) = Peers::installed() else { return };
+    let (backend, gateway) = everything(&peers).await;
+    let through = gateway.server_url("everything");
+    for version in ["2025-06-18", "2025-03-26"] {
+        let requests = requests_to_everything();
+        assert_same_bytes_at(version, backend.url(), &through, &requests).await;
+    }
 }
 
 #[tokio::test]
