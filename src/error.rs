@@ -213,6 +213,7 @@ fn call_code(error: &call::Error) -> i64 {
         E::Busy { .. } | E::Stopping => own::BUSY,
         E::Denied(_) => own::DENIED,
         E::Cancelled => own::CANCELLED,
+        E::NoResponse => code::INTERNAL_ERROR,
     }
 }
 
@@ -241,6 +242,7 @@ fn call_data(error: &call::Error) -> Option<Value> {
         | E::UnknownMethod(_)
         | E::Denied(_)
         | E::Stopping
+        | E::NoResponse
         | E::Cancelled => return None,
     })
 }

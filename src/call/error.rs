@@ -90,6 +90,9 @@ pub enum Error {
     /// The client gave the call up.
     #[error("the call was cancelled")]
     Cancelled,
+    /// A reply ended without a response, which no backend connection should let happen.
+    #[error("the call ended without a response")]
+    NoResponse,
     /// The gateway stops, and the call took longer than the time to drain.
     #[error("the gateway is shutting down; the call was cut off and may have been processed")]
     Stopping,
@@ -113,6 +116,7 @@ impl Error {
             | Self::UnknownMethod(_)
             | Self::InvalidParams(_)
             | Self::Stopping
+            | Self::NoResponse
             | Self::Unavailable { .. }
             | Self::NotHome { .. }
             | Self::Connect { .. }

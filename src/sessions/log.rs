@@ -37,7 +37,7 @@ impl Default for Budget {
 /// A reader follows it live or replays from an id. One that is too slow loses the oldest events and
 /// stalls nobody.
 pub struct Log {
-    stream: u32,
+    stream: u64,
     budget: Arc<Budget>,
     inner: Mutex<Inner>,
     changed: Notify,
@@ -55,13 +55,13 @@ struct Inner {
 
 impl Log {
     /// An empty log of the stream with that number.
-    pub(super) fn new(stream: u32, budget: Arc<Budget>) -> Arc<Self> {
+    pub(super) fn new(stream: u64, budget: Arc<Budget>) -> Arc<Self> {
         let inner = Inner { next: 1, events: VecDeque::new(), bytes: 0, ended: None, readers: 0 };
         Arc::new(Self { stream, budget, inner: Mutex::new(inner), changed: Notify::new() })
     }
 
     /// The stream's number.
-    pub fn stream(&self) -> u32 {
+    pub fn stream(&self) -> u64 {
         self.stream
     }
 
@@ -166,7 +166,7 @@ impl Log {
     }
 
     fn id(&self, sequence: u64) -> String {
-        format!("{}-{sequence}", self.stream)
+        format!("{:x}-{sequence}", self.stream)
     }
 }
 
@@ -183,9 +183,9 @@ enum Next {
 }
 
 /// The stream and the sequence number that an event id names.
-pub fn parse_event_id(id: &str) -> Option<(u32, u64)> {
+pub fn parse_event_id(id: &str) -> Option<(u64, u64)> {
     let (stream, sequence) = id.split_once('-')?;
-    Some((stream.parse().ok()?, sequence.parse().ok()?))
+    Some((u64::from_str_radix(stream, 16).ok()?, sequence.parse().ok()?))
 }
 
 #[cfg(test)]
@@ -194,7 +194,7 @@ mod tests {
 
     use super::*;
 
-    fn log(stream: u32) -> Arc<Log> {
+    fn log(stream: u64) -> Arc<Log> {
         Log::new(stream, Arc::default())
     }
 
@@ -270,7 +270,7 @@ mod tests {
     #[test]
     fn an_event_id_names_stream_and_sequence() {
         assert_eq!(parse_event_id("3-17"), Some((3, 17)));
-        for garbage in ["", "3", "a-1", "1-b", "-", "99999999999-1"] {
+        for garbage in ["", "3", "x-1", "1-b", "-", "11112222333344445-1"] {
             assert_eq!(parse_event_id(garbage), None, "{garbage}");
         }
     }

@@ -18,6 +18,7 @@ mod subscriptions;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -35,7 +36,7 @@ pub use relay::{Head, Listener, Relay, Render, Working};
 pub use running::{Claim, Running};
 pub use seal::{Keys, NoRandomness};
 pub use session::{Home, Owner, Session};
-pub use state::{LISTEN, Listening, State};
+pub use state::{Listening, State};
 pub use subscriptions::{Added, Subscriptions};
 
 use crate::call::{Endpoint, Principal, SessionId};
@@ -49,6 +50,9 @@ const SWEEP_EVERY: Duration = Duration::from_mins(1);
 /// How many sessions may have soft state; the longest unused give way.
 const MAX_STATES: usize = 100_000;
 
+/// Stream numbers set apart for one state; far more than anybody opens.
+const STREAMS_OF_A_STATE: u64 = 1 << 24;
+
 /// All sessions this replica knows something about.
 pub struct Sessions {
     keys: Keys,
@@ -60,6 +64,8 @@ pub struct Sessions {
     running: Arc<Running>,
     subscriptions: Subscriptions,
     elicited: Elicited,
+    /// How many states were made: the streams of each have numbers of their own.
+    made: AtomicU64,
 }
 
 /// The session does not exist: never did, has expired, was deleted, or is somebody else's.
@@ -92,6 +98,7 @@ impl Sessions {
             running: Arc::default(),
             subscriptions: Subscriptions::default(),
             elicited: Elicited::default(),
+            made: AtomicU64::new(0),
         })
     }
 
@@ -152,7 +159,11 @@ impl Sessions {
             self.reap(Instant::now(), Duration::ZERO);
             states = self.states.lock();
         }
-        let new = || Arc::new(State::new(id, self.home, self.replay.clone()));
+        let new = || {
+            let before = self.made.fetch_add(1, Ordering::Relaxed);
+            let first = self.home.first_number().wrapping_add(before * STREAMS_OF_A_STATE);
+            Arc::new(State::new(id, self.home, first, self.replay.clone()))
+        };
         let state = states.entry(id).or_insert_with(new);
         state.touch(); // under the lock, or it could be reaped before it is used
         Arc::clone(state)

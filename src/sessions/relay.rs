@@ -171,7 +171,8 @@ impl Relay {
                 response.bytes
             }
             Some(Err(error)) => (self.render)(Some(&self.id), &error),
-            None => return None,
+            // A backend's stream owes a response; without one the client would wait for ever.
+            None => (self.render)(Some(&self.id), &Error::NoResponse),
             Some(Ok(Event::Notification(message))) => {
                 self.work = Work::Streaming(events);
                 return self.wants(&message).then(|| self.frame(&message));

@@ -36,6 +36,11 @@ pub struct Owner([u8; OWNER_LEN]);
 pub struct Home(pub [u8; HOME_LEN]);
 
 impl Home {
+    /// A number that only this boot of this replica begins to count from.
+    pub(super) fn first_number(self) -> u64 {
+        u64::from_be_bytes(*self.0.last_chunk().expect("a home is longer than eight bytes"))
+    }
+
     /// Sixteen hexadecimal digits that tell replicas and boots apart.
     pub fn short(self) -> String {
         let start = self.0.first_chunk().expect("a home is longer than eight bytes");

@@ -16,8 +16,6 @@ use crate::call::{Endpoint, Responder, SessionId};
 use crate::catalogue::View;
 use crate::mcp::LogLevel;
 
-/// The number of the stream that GET opens; POST streams count from one.
-pub const LISTEN: u32 = 0;
 /// How many streams of one session are kept for a client that comes back, and for how long after
 /// their end.
 const MAX_KEPT_STREAMS: usize = 64;
@@ -38,27 +36,28 @@ pub struct State {
     touched: Mutex<Instant>,
 }
 
-#[derive(Default)]
 struct Posts {
-    last: u32,
-    logs: HashMap<u32, Arc<Log>>,
+    last: u64,
+    logs: HashMap<u64, Arc<Log>>,
 }
 
 /// A GET stream is open as long as this lives.
 pub struct Listening(Arc<State>);
 
 impl State {
-    pub(super) fn new(id: SessionId, home: Home, budget: Arc<Budget>) -> Self {
+    /// `first` is the number of its GET stream; those of POST streams follow. Numbers are used once:
+    /// an event id from before a state was dropped, or the gateway restarted, names no stream.
+    pub(super) fn new(id: SessionId, home: Home, first: u64, budget: Arc<Budget>) -> Self {
         Self {
             id,
             home,
             level: AtomicU8::new(u8::MAX),
             asked: Asked::default(),
-            listen: Log::new(LISTEN, budget.clone()),
+            listen: Log::new(first, budget.clone()),
             budget,
             listening: Mutex::default(),
             open_streams: AtomicUsize::new(0),
-            posts: Mutex::default(),
+            posts: Mutex::new(Posts { last: first, logs: HashMap::new() }),
             touched: Mutex::new(Instant::now()),
         }
     }
@@ -83,7 +82,7 @@ impl State {
                 posts.logs.remove(&number);
             }
         }
-        posts.last += 1;
+        posts.last = posts.last.wrapping_add(1);
         let log = Log::new(posts.last, self.budget.clone());
         let number = posts.last;
         posts.logs.insert(number, Arc::clone(&log));
@@ -91,11 +90,16 @@ impl State {
     }
 
     /// The stream an event id speaks of.
-    pub fn stream(&self, number: u32) -> Option<Arc<Log>> {
-        if number == LISTEN {
+    pub fn stream(&self, number: u64) -> Option<Arc<Log>> {
+        if number == self.listen.stream() {
             return Some(Arc::clone(&self.listen));
         }
         self.posts.lock().logs.get(&number).cloned()
+    }
+
+    /// The stream that GET opens.
+    pub fn own_stream(&self) -> &Arc<Log> {
+        &self.listen
     }
 
     /// A GET stream opens at an endpoint, for a client that sees the catalogue in some way.

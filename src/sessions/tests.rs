@@ -198,7 +198,8 @@ async fn a_modern_client_that_leaves_cancels_and_a_legacy_one_is_kept() {
         let outcome = if kept { Outcome::Ok } else { Outcome::Cancelled };
         assert_eq!(end.await, Ok(outcome), "{version}");
         if kept {
-            let log = sessions.existing_state(session).unwrap().stream(1).unwrap();
+            let state = sessions.existing_state(session).unwrap();
+            let log = state.stream(state.own_stream().stream().wrapping_add(1)).unwrap();
             let replayed = Box::pin(log.read(Some(0))).next().await.unwrap();
             assert!(String::from_utf8_lossy(&replayed).contains("result"));
         }
@@ -303,4 +304,20 @@ async fn an_idle_session_loses_its_state_and_its_subscriptions() {
     assert!(sessions.existing_state(busy).is_some());
     assert!(!sessions.subscriptions().remove(backend.name(), key, "demo://a", idle));
     assert!(sessions.subscriptions().remove(backend.name(), key, "demo://a", busy));
+}
+
+#[test]
+fn an_event_id_of_a_state_that_is_gone_names_no_stream_of_the_next() {
+    let sessions = sessions();
+    let id = SessionId::from_bytes([1; 16]);
+    let state = sessions.state(id);
+    let post = state.new_stream();
+    post.end();
+    let gone = [state.own_stream().stream(), post.stream()];
+    drop((state, post));
+    sessions.reap(Instant::now() + 2 * MAX_IDLE, MAX_IDLE);
+    assert!(sessions.existing_state(id).is_none());
+    let next = sessions.state(id);
+    next.new_stream();
+    assert!(gone.into_iter().all(|number| next.stream(number).is_none()));
 }

@@ -50,7 +50,10 @@ impl Dispatch {
                     result.map_err(|error| Error::InvalidParams(error.to_string().into()))?;
                 Ok(answer(&call, &result))
             }
-            Route::Backend(backend) => self.relay(&call, &backend, &Target::default()).await,
+            Route::Backend(backend) => {
+                refuse_tasks_of_others(&call, &backend)?;
+                self.relay(&call, &backend, &Target::default()).await
+            }
             Route::Entry(entry) => self.entry(&call, &entry).await,
         }
     }
@@ -136,6 +139,21 @@ fn subscriber(call: &Call, backend: &Handle) -> Result<(Key, SessionId), Error> 
 
 fn uri(call: &Call) -> &str {
     call.request.params().uri.as_ref().map_or("", |uri| &uri.value)
+}
+
+/// To a backend that several clients share they are all one client: each could list, read and
+/// cancel the tasks (MCP 2025-11-25, Tasks) of all others.
+fn refuse_tasks_of_others(call: &Call, backend: &Handle) -> Result<(), Error> {
+    let is_about_tasks = call.request.message().method_name().starts_with("tasks/");
+    if is_about_tasks && backend.config().isolation == Isolation::Shared {
+        let name = backend.name();
+        let why = format!(
+            "the clients of backend {name} would share their tasks; set spec.gateway.isolation: \
+             session to let them have tasks of their own"
+        );
+        return Err(Error::Denied(why.into()));
+    }
+    Ok(())
 }
 
 fn answer(call: &Call, result: &[u8]) -> Reply {

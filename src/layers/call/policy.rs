@@ -40,8 +40,14 @@ pub struct Policy<S> {
 
 impl<S> Policy<S> {
     fn check(&self, routed: &Routed) -> Result<(), Error> {
-        let Route::Entry(entry) = &routed.route else { return Ok(()) };
-        match self.gate.decide(&routed.call.principal, entry) {
+        let principal = &routed.call.principal;
+        let verdict = match &routed.route {
+            Route::Entry(entry) => self.gate.decide(principal, entry),
+            Route::Backend(backend) => self.gate.decide_unread(principal, backend),
+            // What is in a list is decided entry by entry, by whoever makes it.
+            Route::List(_) => Verdict::Allow,
+        };
+        match verdict {
             Verdict::Allow => Ok(()),
             Verdict::Deny(reason) => Err(Error::Denied(reason)),
         }

@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::layers::http::streams::Stream as OpenStream;
 use crate::mcp::{header as mcp_header, sse};
 use crate::server::{Body, BoxError};
-use crate::sessions::{LISTEN, Listening, parse_event_id};
+use crate::sessions::{Listening, parse_event_id};
 
 /// When a client is to come back after we stopped, in milliseconds.
 const RETRY: &[u8] = b"retry: 1000\n\n";
@@ -39,9 +39,10 @@ impl<S: Stack> Mcp<S> {
         let state = self.shared.sessions.state(session.id);
         let resumed = last_event(request)
             .and_then(|(stream, after)| state.stream(stream).map(|log| (log, after)));
-        let own = || state.stream(LISTEN).expect("every session has its own stream");
-        let (log, after) = resumed.map_or_else(|| (own(), None), |(log, after)| (log, Some(after)));
-        let is_own = log.stream() == LISTEN;
+        let own = state.own_stream();
+        let (log, after) =
+            resumed.map_or_else(|| (own.clone(), None), |(log, after)| (log, Some(after)));
+        let is_own = log.stream() == own.stream();
         let view = View {
             session: Some(session.id),
             capabilities: session.capabilities,
@@ -61,7 +62,7 @@ impl<S: Stack> Mcp<S> {
     }
 }
 
-fn last_event<B>(request: &Request<B>) -> Option<(u32, u64)> {
+fn last_event<B>(request: &Request<B>) -> Option<(u64, u64)> {
     parse_event_id(request.headers().get(mcp_header::LAST_EVENT_ID)?.to_str().ok()?)
 }
 
