@@ -164,7 +164,12 @@ impl Relay {
 
     fn take_event(&mut self, event: Option<Result<Event, Error>>, events: Events) -> Option<Bytes> {
         let message = match event {
-            Some(Ok(Event::Response(response))) => response.bytes,
+            Some(Ok(Event::Response(response))) => {
+                // What a child asks while a call runs need not be about this call: over a pipe
+                // nobody can tell. Its answer may come after ours, so its question stays open.
+                self.asked.clear();
+                response.bytes
+            }
             Some(Err(error)) => (self.render)(Some(&self.id), &error),
             None => return None,
             Some(Ok(Event::Notification(message))) => {

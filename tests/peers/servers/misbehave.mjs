@@ -27,7 +27,7 @@ const TOOLS = {
   environment: () => text(JSON.stringify(process.env)),
   headers: (_, { headers }) => text(JSON.stringify(headers ?? {})),
   slow: async ({ ms }) => (await sleep(ms), text('done')),
-  hang: () => new Promise(() => {}),
+  hang: () => (console.error('hanging'), new Promise(() => {})),
   die: () => process.exit(1),
   crash_later: ({ ms }) => (setTimeout(() => process.exit(1), ms), text('soon')),
   garbage: (_, { line }) => {
