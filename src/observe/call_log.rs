@@ -14,7 +14,7 @@ use crate::call::{Outcome, SessionId};
 pub struct Record<'a> {
     /// The method.
     pub method: &'a str,
-    /// The tool, prompt or URI, as the backend knows it; empty for a list.
+    /// The exposed name of the tool or prompt; empty for what has none.
     pub tool: &'a str,
     /// The backend; empty if it came to none.
     pub backend: &'a str,

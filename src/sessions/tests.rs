@@ -275,6 +275,16 @@ fn a_session_belongs_to_its_principal_and_ends_when_deleted() {
 }
 
 #[test]
+fn a_session_is_good_for_its_maximum_age() {
+    for (max_age, is_good) in [(Duration::ZERO, false), (Duration::from_mins(1), true)] {
+        let sessions = Sessions::new(Keys::new(&[]).unwrap(), max_age).unwrap();
+        let me = Principal::anonymous();
+        let token = sessions.open(&me, LEGACY, Capabilities::NONE).unwrap();
+        assert_eq!(sessions.find(token.as_bytes(), &me).is_ok(), is_good, "{max_age:?}");
+    }
+}
+
+#[test]
 fn a_session_of_another_boot_is_not_at_home_here() {
     let key = [[5; 32]];
     let boot = || Sessions::new(Keys::new(&key).unwrap(), Duration::from_hours(1)).unwrap();
