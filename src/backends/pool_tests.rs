@@ -182,7 +182,7 @@ async fn a_call_fails_at_once_where_its_backend_cannot_be_called() {
     let backend = Backend::new();
     let handle = backend.handle(config("s", Isolation::Shared), &context());
     let error = call(&handle, None).await.unwrap_err();
-    assert_eq!(error.to_string(), "backend s cannot be called: it is stopped");
+    assert_eq!(error.to_string(), "backend s is not available (stopped)");
     // Nobody but the supervisor starts a shared process.
     handle.publish(running());
     assert!(matches!(call(&handle, None).await, Err(call::Error::Unavailable { .. })));

@@ -27,7 +27,7 @@ pub enum Error {
     #[error("{0}")]
     InvalidParams(Arc<str>),
     /// The backend is not in a state to be called.
-    #[error("backend {backend} cannot be called: it is {state}{}", reason(detail.as_ref()))]
+    #[error("backend {backend} is not available ({state}){}", reason(detail.as_ref()))]
     Unavailable {
         /// Its name.
         backend: Arc<str>,

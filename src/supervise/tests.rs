@@ -122,10 +122,7 @@ async fn a_child_that_dies_fails_with_its_last_words() {
     let error = handle.state().error().unwrap().to_string();
     assert!(error.contains("status 3") && error.contains("out of cheese"), "{error}");
     let error = handle.call(http, &call, &target, &client).await.unwrap_err().to_string();
-    assert!(
-        error.starts_with("backend child cannot be called: it is failed: its process"),
-        "{error}"
-    );
+    assert!(error.starts_with("backend child is not available (failed): its process"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]

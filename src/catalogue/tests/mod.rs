@@ -299,9 +299,9 @@ async fn an_endpoint_of_its_own_says_what_the_backend_says_of_itself() {
     let offer = gate.catalogue.server(&"up".into()).await.unwrap();
     assert!(offer.initialized.starts_with(br#"{"protocolVersion""#));
     let error = gate.catalogue.server(&"down".into()).await.unwrap_err();
-    assert_eq!(error.to_string(), "backend down cannot be called: it is starting");
+    assert_eq!(error.to_string(), "backend down is not available (starting)");
     let missing = |name| gate.catalogue.missing(&AGGREGATE, Kind::Tool, name).to_string();
-    assert_eq!(missing("x_down_now"), "backend down cannot be called: it is starting");
+    assert_eq!(missing("x_down_now"), "backend down is not available (starting)");
     assert_eq!(missing("x_up_now"), "unknown tool: x_up_now");
     assert_eq!(missing("x_none_now"), "unknown tool: x_none_now");
     let error = gate.catalogue.server(&"none".into()).await.unwrap_err();
