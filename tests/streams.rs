@@ -4,7 +4,7 @@ use portcullis_test_support::wire::Response;
 use portcullis_test_support::{
     Backend, ConfigDir, Event, Gateway, Peers, RawClient, member, within,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_portcullis");
 /// A call that stays silent becomes a stream soon.
@@ -337,4 +337,34 @@ async fn a_question_goes_to_the_client_that_caused_it_whose_answer_alone_counts(
     assert!(answer.contains("isolation: session"), "nobody else's client is asked: {answer}");
     client.answer(r#"{"id":"nobody asked"}"#, &json!({})).await;
     gateway.until_metric(r#"portcullis_dropped_total{reason="unknown_answer""#, |n| n > 2.5).await;
+}
+
+#[tokio::test]
+async fn a_question_may_be_worked_on_aloud_and_be_withdrawn() {
+    let Some(peers) = Peers::installed() else { return };
+    let web = Backend::misbehave_http(&peers, &[]).await;
+    let config = ConfigDir::new().http("web", web.url(), &json!({})).stdio(
+        "own",
+        &peers.misbehave_stdio(),
+        &json!({"isolation": "session"}),
+    );
+    let gateway = Gateway::start(BINARY, config.path()).await;
+    gateway.client_that_sees(&["x_web_withdraw", "x_own_withdraw"]).await;
+    let client = RawClient::connect(gateway.url(), &json!({"sampling": {}})).await;
+    for (backend, progress) in [("web", 7), ("own", 8)] {
+        let params = json!({"name": format!("x_{backend}_withdraw")});
+        let mut call = client.start("tools/call", &params).await;
+        let question = call.message().await.expect("a question");
+        let id = member(&question, "id").expect("an id").to_owned();
+        let asked: Value = serde_json::from_str(&question).expect("JSON");
+        let token = &asked["params"]["_meta"]["progressToken"];
+        assert_ne!(*token, json!("mine"), "two backends may choose the same token");
+        let report = json!({"progressToken": token, "progress": progress});
+        client.notify("notifications/progress", &report).await;
+        let said = call.messages().await;
+        assert!(said.iter().any(|it| it.contains(&format!("heard {progress}"))), "{said:?}");
+        let withdrawn = said.iter().find(|it| it.contains("notifications/cancelled"));
+        let withdrawn = withdrawn.unwrap_or_else(|| panic!("{backend}: {said:?}"));
+        assert!(withdrawn.contains(&format!(r#""requestId":{id}"#)), "{withdrawn}");
+    }
 }

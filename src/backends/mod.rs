@@ -17,6 +17,7 @@ mod listing;
 mod offer;
 mod open;
 mod pool;
+mod questions;
 pub mod relay;
 #[cfg(test)]
 pub(crate) mod scripted;

@@ -1,8 +1,10 @@
 //! What a backend says while a call is under way.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
-use super::Outcome;
+use super::{Aside, Outcome};
 use crate::mcp::Message;
 
 /// One message of a streamed reply, with the ids and tokens of the call's originator.
@@ -44,12 +46,27 @@ pub enum Answer {
 /// The way back for the answer to a backend's request.
 ///
 /// Dropped unused, it answers with an error: no backend waits for ever.
-pub struct Responder(Option<Box<dyn FnOnce(Answer) + Send>>);
+pub struct Responder {
+    send: Option<Box<dyn FnOnce(Answer) + Send>>,
+    aside: Option<Arc<Aside>>,
+}
 
 impl Responder {
     /// A responder that hands the one answer to `send`, which must not block.
     pub fn new(send: impl FnOnce(Answer) + Send + 'static) -> Self {
-        Self(Some(Box::new(send)))
+        Self { send: Some(Box::new(send)), aside: None }
+    }
+
+    /// The same, with a line to the backend for what is said beside the answer.
+    #[must_use]
+    pub fn with_aside(mut self, aside: Option<Arc<Aside>>) -> Self {
+        self.aside = aside;
+        self
+    }
+
+    /// The line for what is said beside the answer.
+    pub fn aside(&self) -> Option<&Arc<Aside>> {
+        self.aside.as_ref()
     }
 
     /// Answers with the client's response.
@@ -63,7 +80,7 @@ impl Responder {
     }
 
     fn send(&mut self, answer: Answer) {
-        if let Some(send) = self.0.take() {
+        if let Some(send) = self.send.take() {
             send(answer);
         }
     }

@@ -3,6 +3,7 @@
 //! The call stack knows MCP and not HTTP. It is made of Tower layers over
 //! `Service<Call, Response = Reply, Error = Error>`.
 
+mod aside;
 mod error;
 mod event;
 mod notes;
@@ -12,6 +13,7 @@ mod reply;
 mod request;
 mod session;
 
+pub use aside::Aside;
 pub use error::Error;
 pub use event::{Answer, Event, Responder, Response};
 pub use notes::Notes;

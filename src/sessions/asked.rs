@@ -1,6 +1,7 @@
 //! Requests of backends that a client has been asked and has not answered yet.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -10,7 +11,9 @@ use tokio::time::Instant;
 
 use super::session::Home;
 use crate::call::Responder;
-use crate::mcp::{Message, RequestId};
+use crate::mcp::params::progress_token_of;
+use crate::mcp::splice::splice;
+use crate::mcp::{Message, Params, RequestId, Span};
 
 /// How many questions one client may have open; more are refused.
 const MAX_OPEN: usize = 64;
@@ -21,7 +24,14 @@ const ANSWER_TIME: Duration = Duration::from_mins(10);
 #[derive(Default)]
 pub struct Asked {
     next: AtomicU64,
-    open: Mutex<HashMap<u64, (Responder, Instant)>>,
+    open: Mutex<HashMap<u64, Question>>,
+}
+
+struct Question {
+    responder: Responder,
+    until: Instant,
+    /// The backend's own progress token, if it wants to hear how far the client is.
+    token: Option<Bytes>,
 }
 
 impl Asked {
@@ -34,6 +44,7 @@ impl Asked {
         responder: Responder,
     ) -> Option<(u64, Bytes)> {
         let message = Message::parse(request).ok()?;
+        let token = Params::parse(&message).ok().and_then(|params| params.progress_token);
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let mut open = self.open.lock();
         if open.len() >= MAX_OPEN {
@@ -43,8 +54,46 @@ impl Asked {
             responder.refuse("the client has too many unanswered requests");
             return None;
         }
-        open.insert(number, (responder, Instant::now() + ANSWER_TIME));
-        Some((number, message.with_id(wire_id(home, number).as_bytes())))
+        let until = Instant::now() + ANSWER_TIME;
+        let own_token = token.map(|span| message.slice(span));
+        open.insert(number, Question { responder, until, token: own_token });
+        Some((number, outgoing(&message, home, number, token)))
+    }
+
+    /// Tells `tell` when the backend withdraws a question, with the notification for the client.
+    pub fn on_withdrawn(
+        self: &Arc<Self>,
+        home: Home,
+        number: u64,
+        tell: impl FnOnce(Bytes) + Send + 'static,
+    ) {
+        let aside = self.open.lock().get(&number).and_then(|it| it.responder.aside().cloned());
+        let Some(aside) = aside else { return };
+        let asked = Arc::downgrade(self);
+        aside.on_withdrawn(move || {
+            let Some(asked) = asked.upgrade() else { return };
+            let question = asked.open.lock().remove(&number);
+            if question.is_some() {
+                tell(withdrawn(home, number));
+            }
+        });
+    }
+
+    /// Passes the client's word on how far it is to whoever asked; whether anybody did.
+    pub fn progress(&self, notification: &Message) -> bool {
+        let Some(ours) = progress_token_of(notification) else { return false };
+        let number =
+            std::str::from_utf8(notification.bytes(ours)).ok().and_then(|n| n.parse().ok());
+        let open = self.open.lock();
+        let question = number.and_then(|number: u64| open.get(&number));
+        let Some((token, aside)) =
+            question.and_then(|it| Some((it.token.clone()?, it.responder.aside()?.clone())))
+        else {
+            return false;
+        };
+        drop(open);
+        aside.report(splice(notification.raw(), &[(ours, &token)]));
+        true
     }
 
     /// Hands the client's response to whoever asked; whether anybody did.
@@ -54,8 +103,8 @@ impl Asked {
         };
         let asked = self.open.lock().remove(&number);
         match asked {
-            Some((responder, _)) => {
-                responder.respond(response);
+            Some(question) => {
+                question.responder.respond(response);
                 true
             }
             None => false,
@@ -71,8 +120,8 @@ impl Asked {
     /// Refuses everything that is open: the client will not answer any more.
     pub fn close(&self) {
         let open = std::mem::take(&mut *self.open.lock());
-        for (_, (responder, _)) in open {
-            responder.refuse("the client ended its session");
+        for (_, question) in open {
+            question.responder.refuse("the client ended its session");
         }
     }
 
@@ -83,11 +132,28 @@ impl Asked {
 
     /// Refuses what has not been answered in time.
     pub fn expire(&self, now: Instant) {
-        let late: Vec<_> = self.open.lock().extract_if(|_, (_, until)| *until <= now).collect();
-        for (_, (responder, _)) in late {
-            responder.refuse("the client did not answer in time");
+        let late: Vec<_> = self.open.lock().extract_if(|_, it| it.until <= now).collect();
+        for (_, question) in late {
+            question.responder.refuse("the client did not answer in time");
         }
     }
+}
+
+/// The question as the client gets it: under ids of ours, for two backends may choose the same.
+fn outgoing(question: &Message, home: Home, number: u64, token: Option<Span>) -> Bytes {
+    let (id, number) = (wire_id(home, number), number.to_string());
+    let mut edits = vec![(question.id_span().expect("a request has an id"), id.as_bytes())];
+    edits.extend(token.map(|span| (span, number.as_bytes())));
+    edits.sort_unstable_by_key(|(span, _)| span.start);
+    splice(question.raw(), &edits)
+}
+
+/// `notifications/cancelled` for a question that the client was asked.
+fn withdrawn(home: Home, number: u64) -> Bytes {
+    let id = wire_id(home, number);
+    Bytes::from(format!(
+        r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{id},"reason":"the server gave the request up"}}}}"#
+    ))
 }
 
 /// The JSON of an id that names the replica which asked and the question.
@@ -107,7 +173,7 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
-    use crate::call::Answer;
+    use crate::call::{Answer, Aside};
 
     const HOME: Home = Home([7; 16]);
 
@@ -142,6 +208,48 @@ mod tests {
             let answer = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#);
             assert!(!asked.answer(HOME, message(&answer)), "{id}");
         }
+    }
+
+    #[test]
+    fn progress_on_an_answer_reaches_the_backend_under_its_own_token() {
+        let asked = Asked::default();
+        let (sender, reports) = mpsc::channel();
+        let aside = Aside::new(move |report| drop(sender.send(report)));
+        let question = Bytes::from_static(
+            br#"{"jsonrpc":"2.0","id":0,"method":"roots/list","params":{"_meta":{"progressToken":"t"}}}"#,
+        );
+        let responder = responder().0.with_aside(Some(aside));
+        let (number, sent) = asked.register(HOME, question, responder).unwrap();
+        assert!(
+            sent.ends_with(format!(r#"{{"progressToken":{number}}}}}}}"#).as_bytes()),
+            "{sent:?}"
+        );
+        let progress = |token: &str| {
+            message(&format!(
+                r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progress":1,"progressToken":{token}}}}}"#
+            ))
+        };
+        assert!(asked.progress(&progress(&number.to_string())));
+        assert!(reports.recv().unwrap().ends_with(br#"{"progress":1,"progressToken":"t"}}"#));
+        for stranger in ["\"t\"", "99", "-1"] {
+            assert!(!asked.progress(&progress(stranger)), "{stranger}");
+        }
+    }
+
+    #[test]
+    fn a_withdrawn_question_is_told_to_the_client_and_not_answered_any_more() {
+        let asked = Arc::new(Asked::default());
+        let aside = Aside::new(|_| {});
+        let responder = responder().0.with_aside(Some(Arc::clone(&aside)));
+        let (number, sent) = asked.register(HOME, QUESTION, responder).unwrap();
+        let id = Message::parse(sent).unwrap().id().unwrap();
+        let (sender, told) = mpsc::channel();
+        asked.on_withdrawn(HOME, number, move |word| sender.send(word).unwrap());
+        aside.withdraw();
+        let word = Message::parse(told.recv().unwrap()).unwrap();
+        assert_eq!(crate::mcp::params::cancelled_request(&word), Some(id.clone()));
+        let answer = message(&format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#));
+        assert!(!asked.answer(HOME, answer));
     }
 
     #[test]

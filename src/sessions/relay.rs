@@ -10,6 +10,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures_util::Stream;
+use tokio::sync::mpsc;
 
 use super::Sessions;
 use super::log::Log;
@@ -18,6 +19,9 @@ use super::state::State;
 use crate::call::{Body, Error, Event, Events, Notes, Reply, Responder, SessionId};
 use crate::mcp::method::notification;
 use crate::mcp::{Capabilities, LogLevel, Message, ProtocolVersion, RequestId, sse};
+
+/// How many withdrawn questions wait for a client that reads slowly.
+const MAX_WITHDRAWN: usize = 16;
 
 /// The future of the call stack, boxed once so that it can outlive the connection it was made on.
 pub type Working = Pin<Box<dyn Future<Output = Result<Reply, Error>> + Send>>;
@@ -48,6 +52,8 @@ pub struct Relay {
     listener: Listener,
     stream: Option<(Arc<State>, Arc<Log>)>,
     asked: Vec<u64>,
+    /// Questions that the backend withdrew, as the client is to hear of it.
+    withdrawn: Option<(mpsc::Sender<Bytes>, mpsc::Receiver<Bytes>)>,
 }
 
 enum Work {
@@ -75,7 +81,7 @@ impl Relay {
     /// A call that has just begun.
     pub fn new(working: Working, id: RequestId, render: Render, listener: Listener) -> Self {
         let work = Work::Pending(working);
-        Self { work, id, render, listener, stream: None, asked: Vec::new() }
+        Self { work, id, render, listener, stream: None, asked: Vec::new(), withdrawn: None }
     }
 
     /// Whether the work goes on when the client's connection ends: a legacy client's does, a modern
@@ -125,6 +131,11 @@ impl Relay {
 
     /// The next frame of the stream; `None` at its end.
     pub fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        if let Some((_, receiver)) = &mut self.withdrawn
+            && let Poll::Ready(Some(word)) = receiver.poll_recv(cx)
+        {
+            return Poll::Ready(Some(self.frame(&word)));
+        }
         loop {
             match std::mem::replace(&mut self.work, Work::Done) {
                 Work::Done => {
@@ -168,6 +179,13 @@ impl Relay {
                 // What a child asks while a call runs need not be about this call: over a pipe
                 // nobody can tell. Its answer may come after ours, so its question stays open.
                 self.asked.clear();
+                // What was withdrawn before the response is told before it.
+                let withdrawn =
+                    self.withdrawn.as_mut().and_then(|(_, words)| words.try_recv().ok());
+                if let Some(word) = withdrawn {
+                    self.work = Work::Last(response.bytes);
+                    return Some(self.frame(&word));
+                }
                 response.bytes
             }
             Some(Err(error)) => (self.render)(Some(&self.id), &error),
@@ -195,6 +213,10 @@ impl Relay {
         }
         let (number, request) = state.asked().register(state.home(), request, responder)?;
         self.asked.push(number);
+        let (sender, _) = self.withdrawn.get_or_insert_with(|| mpsc::channel(MAX_WITHDRAWN));
+        let sender = sender.clone();
+        // Full only if the client does not read; then it reads of the answer's fate soon enough.
+        state.asked().on_withdrawn(state.home(), number, move |word| drop(sender.try_send(word)));
         if let (Some((sessions, session)), Some(backend)) =
             (&self.listener.session, self.listener.notes.backend.get())
         {

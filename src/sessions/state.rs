@@ -27,7 +27,7 @@ pub struct State {
     pub id: SessionId,
     home: Home,
     level: AtomicU8,
-    asked: Asked,
+    asked: Arc<Asked>,
     budget: Arc<Budget>,
     listen: Arc<Log>,
     listening: Mutex<Option<(Endpoint, View)>>,
@@ -52,7 +52,7 @@ impl State {
             id,
             home,
             level: AtomicU8::new(u8::MAX),
-            asked: Asked::default(),
+            asked: Arc::default(),
             listen: Log::new(first, budget.clone()),
             budget,
             listening: Mutex::default(),
@@ -131,14 +131,16 @@ impl State {
         if self.open_streams.load(Ordering::Relaxed) == 0 {
             return Err((request, responder));
         }
-        if let Some((_, request)) = self.asked.register(self.home, request, responder) {
+        if let Some((number, request)) = self.asked.register(self.home, request, responder) {
             self.listen.push(&request);
+            let listen = Arc::clone(&self.listen);
+            self.asked.on_withdrawn(self.home, number, move |word| drop(listen.push(&word)));
         }
         Ok(())
     }
 
     /// The questions the client has open.
-    pub fn asked(&self) -> &Asked {
+    pub fn asked(&self) -> &Arc<Asked> {
         &self.asked
     }
 

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::*;
-use crate::call::{Answer, Error, Event, Outcome, Reply, Responder, Response};
+use crate::call::{Answer, Aside, Error, Event, Outcome, Reply, Responder, Response};
 use crate::mcp::{LogLevel, Message, RequestId};
 
 const LEGACY: ProtocolVersion = ProtocolVersion::V2025_11_25;
@@ -124,6 +124,23 @@ async fn a_question_in_mid_stream_is_answered_under_an_id_of_ours() {
     assert!(state.asked().answer(state.home(), Message::parse(said.into()).unwrap()));
     let Ok(Answer::Response(message)) = answer.await else { panic!("no answer") };
     assert_eq!(message.result().unwrap(), r#"{"roots":[]}"#);
+}
+
+#[tokio::test]
+async fn what_is_withdrawn_before_the_response_is_told_before_it() {
+    let sessions = sessions();
+    let (sender, reply) = scripted();
+    let (_, mut relay) = relay(&sessions, LEGACY, reply);
+    relay.open_stream();
+    let aside = Aside::new(|_| {});
+    let responder = Responder::new(|_| {}).with_aside(Some(Arc::clone(&aside)));
+    let request = Bytes::from_static(br#"{"jsonrpc":"2.0","id":7,"method":"roots/list"}"#);
+    sender.send(Ok(Event::Request(request, responder))).await.unwrap();
+    frame(&mut relay).await;
+    sender.send(Ok(Event::Response(response()))).await.unwrap();
+    aside.withdraw();
+    assert!(frame(&mut relay).await.contains("notifications/cancelled"));
+    assert!(frame(&mut relay).await.contains("result"));
 }
 
 #[tokio::test]

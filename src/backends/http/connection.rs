@@ -19,6 +19,7 @@ use super::refusal::Refusal;
 use super::renew::Renewals;
 use super::session::Session;
 use super::wire::{Wire, origin, pass_over};
+use crate::backends::questions::Questions;
 use crate::backends::{Background, Config, INBOX_CAPACITY, OpenError, Opened, Unsolicited};
 use crate::mcp::{Capabilities, ProtocolVersion};
 use crate::outbound::{self, Client};
@@ -41,6 +42,7 @@ pub struct Connection {
     pub(super) session: ArcSwap<Session>,
     pub(super) renewals: Arc<Renewals>,
     pub(super) running: Running,
+    pub(super) questions: Questions,
     /// Taken out when the connection is closed, so that the reader comes to an end.
     pub(super) inbox: Mutex<Option<mpsc::Sender<Unsolicited>>>,
     pub(super) closed: CancellationToken,
@@ -86,6 +88,7 @@ impl Connection {
             session: ArcSwap::from_pointee(session),
             renewals: Arc::default(),
             running: Running::default(),
+            questions: Questions::default(),
             inbox: Mutex::new(Some(sender)),
             closed,
             ids: AtomicU64::new(INITIALIZE_ID + 1),

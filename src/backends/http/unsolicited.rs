@@ -25,8 +25,7 @@ impl Connection {
             }
             Kind::Notification => match message.method_name() {
                 notification::PROGRESS => self.running.report(message),
-                // It gives up a request of its own: the answer will be ignored there.
-                notification::CANCELLED => {}
+                notification::CANCELLED => self.questions.withdraw(&message),
                 _ => self.deliver(Unsolicited::Notification(message)),
             },
         }
@@ -60,8 +59,16 @@ impl Connection {
         until: impl Send + 'static,
     ) -> Responder {
         let (connection, id) = (Arc::clone(self), request.id());
+        let aside = id.clone().map(|id| {
+            let connection = Arc::downgrade(self);
+            self.questions.ask(id, move |report| {
+                if let Some(connection) = connection.upgrade() {
+                    connection.post_later(report);
+                }
+            })
+        });
         // In the background, because whoever answers may be gone before it is sent.
-        Responder::new(move |answer| {
+        let responder = Responder::new(move |answer| {
             let Some(id) = id else { return };
             connection.post_later(match answer {
                 Answer::Response(message) => message.with_id(id.as_bytes()),
@@ -70,7 +77,8 @@ impl Connection {
                 }
             });
             drop(until);
-        })
+        });
+        responder.with_aside(aside)
     }
 
     /// Answers a `ping`.

@@ -52,7 +52,8 @@ impl Clock {
     pub(super) fn asking(&self, responder: Responder) -> Responder {
         self.activity.lock().asked += 1;
         let activity = Arc::clone(&self.activity);
-        Responder::new(move |answer| {
+        let aside = responder.aside().cloned();
+        let asking = Responder::new(move |answer| {
             let mut now = activity.lock();
             now.asked -= 1;
             now.last = Instant::now();
@@ -61,7 +62,8 @@ impl Clock {
                 Answer::Response(message) => responder.respond(message),
                 Answer::Refused(reason) => responder.refuse(reason),
             }
-        })
+        });
+        asking.with_aside(aside)
     }
 
     /// Ready when time is up, with how long that was.

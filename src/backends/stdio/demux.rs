@@ -105,8 +105,7 @@ impl Demux {
                     None => dropped("unknown_progress_token"),
                 }
             }
-            // Whoever was asked is not told: an answer to a request that was given up is ignored.
-            notification::CANCELLED => {}
+            notification::CANCELLED => self.wire.questions.withdraw(&message),
             notification::MESSAGE if self.isolation == Isolation::Session => {
                 match self.wire.only_call() {
                     Some(queue) => queue.log(message),

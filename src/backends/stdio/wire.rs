@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use super::dropped;
 use super::outbox::Outbox;
 use super::queue::{Item, Queue};
+use crate::backends::questions::Questions;
 use crate::backends::relay;
 use crate::call::{Answer, Error, Responder};
 use crate::mcp::splice::quoted;
@@ -23,6 +24,7 @@ const REMEMBERED: usize = 256;
 pub(super) struct Wire {
     pub(super) backend: Arc<str>,
     pub(super) outbox: Outbox,
+    pub(super) questions: Questions,
     next_id: AtomicU64,
     calls: Mutex<Calls>,
 }
@@ -54,7 +56,13 @@ pub(super) enum Whose {
 
 impl Wire {
     pub(super) fn new(backend: Arc<str>) -> Self {
-        Self { backend, outbox: Outbox::new(), next_id: AtomicU64::new(1), calls: Mutex::default() }
+        Self {
+            backend,
+            outbox: Outbox::new(),
+            questions: Questions::default(),
+            next_id: AtomicU64::new(1),
+            calls: Mutex::default(),
+        }
     }
 
     /// Starts waiting for a response, under a new id.
@@ -139,15 +147,17 @@ impl Wire {
 
     /// The way back for the answer to a request of the backend.
     pub(super) fn responder(self: &Arc<Self>, id: RequestId) -> Responder {
-        let wire = Arc::clone(self);
-        Responder::new(move |answer| {
+        let (wire, reports) = (Arc::clone(self), Arc::clone(self));
+        let aside = self.questions.ask(id.clone(), move |report| reports.outbox.offer(report));
+        let responder = Responder::new(move |answer| {
             wire.outbox.offer(match answer {
                 Answer::Response(message) => message.with_id(id.as_bytes()),
                 Answer::Refused(reason) => {
                     response::error(Some(&id), response::code::INTERNAL_ERROR, reason, None)
                 }
             });
-        })
+        });
+        responder.with_aside(Some(aside))
     }
 
     /// What all calls end with, once the connection has ended.

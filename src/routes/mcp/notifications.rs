@@ -18,6 +18,12 @@ impl<S: Stack> Mcp<S> {
             notification::ROOTS_CHANGED => {
                 self.shared.registry.notify_session(session.id, message.raw());
             }
+            notification::PROGRESS => {
+                let state = self.shared.sessions.existing_state(session.id);
+                if !state.is_some_and(|state| state.asked().progress(message)) {
+                    dropped("unknown_progress_token");
+                }
+            }
             _ => dropped("unknown_notification"),
         }
     }

@@ -62,6 +62,20 @@ const TOOLS = {
       await sleep(10);
     }
   },
+  // Asks, hears how far the client is, and gives the question up.
+  withdraw: async (_, { say }) => {
+    const id = `question-${heard.length}-${Math.random()}`;
+    say({ id, method: 'sampling/createMessage', params: { messages: [], maxTokens: 1, _meta: { progressToken: 'mine' } } });
+    for (;;) {
+      const report = heard.find(({ method, params }) => method === 'notifications/progress' && params.progressToken === 'mine');
+      if (report) {
+        heard.splice(heard.indexOf(report), 1);
+        say({ method: 'notifications/cancelled', params: { requestId: id, reason: 'enough' } });
+        return text(`heard ${report.params.progress}`);
+      }
+      await sleep(10);
+    }
+  },
   grandchild: () => text(spawn('sleep', ['300'], { stdio: 'ignore' }).pid),
   // Of HTTP: `http` holds the response of the call.
   html: ({ status }, { http }) => void http?.page(status),
