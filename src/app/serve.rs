@@ -49,9 +49,7 @@ pub async fn serve(
     let signals = Signals::install().context("cannot handle signals")?;
     let exposition = exposition::install(config.metrics.muster_names);
     let listeners = mcp_listeners(config)?;
-    let metrics = &config.metrics;
-    let metrics_listeners = Listeners::bind(&metrics.host.to_string(), metrics.port)
-        .context("the metrics listener cannot start (metrics.host and metrics.port say where)")?;
+    let metrics_listeners = metrics_listeners(config)?;
     let shutdown = Shutdown::new();
     // First of all lines: what backends say comes as they start.
     say(&print::addresses(&listeners, &metrics_listeners));
@@ -92,6 +90,12 @@ pub async fn serve(
     let _ = metrics_task.await;
     info!("stopped");
     Ok(())
+}
+
+fn metrics_listeners(config: &Config) -> anyhow::Result<Listeners> {
+    let metrics = &config.metrics;
+    Listeners::bind(&metrics.host.to_string(), metrics.port)
+        .context("the metrics listener cannot start (metrics.host and metrics.port say where)")
 }
 
 /// Sockets that systemd hands over come first, then the configured address.

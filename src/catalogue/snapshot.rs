@@ -9,7 +9,7 @@ use futures_util::{FutureExt, StreamExt};
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::face::Names;
 use super::faces::{FaceKey, Faces};
@@ -269,7 +269,12 @@ impl Catalogue {
         #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52 items")]
         metrics::gauge!("portcullis_catalogue_collisions").set(collisions.len() as f64);
         for collision in collisions.iter().filter(|it| !known.contains(it)) {
-            warn!(backend = &*collision.hidden, "{collision}");
+            let backend = &*collision.hidden;
+            match collision.kind {
+                Kind::Tool | Kind::Prompt => warn!(backend, "{collision}"),
+                // Servers of one kind offer the same URIs, and nothing has to be done about it.
+                Kind::Resource | Kind::ResourceTemplate => info!(backend, "{collision}"),
+            }
         }
     }
 }

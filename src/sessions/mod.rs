@@ -50,6 +50,8 @@ const SWEEP_EVERY: Duration = Duration::from_mins(1);
 /// How many sessions may have soft state; the longest unused give way.
 const MAX_STATES: usize = 100_000;
 
+/// How often room is made at the most.
+const MAKE_ROOM_EVERY: Duration = Duration::from_secs(1);
 /// Stream numbers set apart for one state; far more than anybody opens.
 const STREAMS_OF_A_STATE: u64 = 1 << 24;
 
@@ -66,6 +68,8 @@ pub struct Sessions {
     elicited: Elicited,
     /// How many states were made: the streams of each have numbers of their own.
     made: AtomicU64,
+    /// When room may be made again.
+    next_room: Mutex<Option<Instant>>,
 }
 
 /// The session does not exist: never did, has expired, was deleted, or is somebody else's.
@@ -99,6 +103,7 @@ impl Sessions {
             subscriptions: Subscriptions::default(),
             elicited: Elicited::default(),
             made: AtomicU64::new(0),
+            next_room: Mutex::default(),
         })
     }
 
@@ -156,7 +161,7 @@ impl Sessions {
         let mut states = self.states.lock();
         if states.len() >= MAX_STATES && !states.contains_key(&id) {
             drop(states);
-            self.reap(Instant::now(), Duration::ZERO);
+            self.make_room(Instant::now());
             states = self.states.lock();
         }
         let new = || {
@@ -200,6 +205,22 @@ impl Sessions {
         loop {
             let now = interval.tick().await;
             self.reap(now, MAX_IDLE);
+        }
+    }
+
+    /// Drops whatever is not in use, but not for each new state: where all are in use that would
+    /// make every call look through all of them.
+    fn make_room(&self, now: Instant) {
+        let due = {
+            let mut next = self.next_room.lock();
+            let due = next.is_none_or(|next| next <= now);
+            if due {
+                *next = Some(now + MAKE_ROOM_EVERY);
+            }
+            due
+        };
+        if due {
+            self.reap(now, Duration::ZERO);
         }
     }
 
