@@ -93,6 +93,8 @@ async fn probes_come_by_address_and_pages_of_strangers_do_not_get_in() {
         let request = Request::new("GET", &url).without("host").header("Host", "evil.example");
         assert_eq!(request.send().await.status, status, "{path}");
     }
+    let metrics = Request::new("GET", gateway.metrics_url()).without("host");
+    assert_eq!(metrics.header("Host", "evil.example").send().await.status, 403);
     let page = Request::new("GET", &format!("{}/", gateway.origin()));
     let page = page.header("Accept", "text/html").send().await.text().await;
     assert!(page.contains(gateway.url()) && page.contains("mcpServers"), "{page}");

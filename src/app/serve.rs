@@ -16,7 +16,7 @@ use super::config::Config;
 use super::load::Loaded;
 use super::recorder::CallRecorder;
 use super::stack::{Edge, Parts};
-use super::{follow, print};
+use super::{follow, print, stack};
 use crate::backends::{self, Background};
 use crate::catalogue::{Catalogue, Member, Naming};
 use crate::definitions::{Quarantined, Server};
@@ -65,9 +65,10 @@ pub async fn serve(
     let operations =
         Operations::new(exposition.clone(), readiness, move || status(&registry, &quarantined));
     let metrics_stop = CancellationToken::new();
+    let operators = stack::operators(operations, metrics_listeners.is_loopback());
     let metrics_task = backside.background.tasks.spawn(server::serve_simple(
         metrics_listeners,
-        operations,
+        operators,
         metrics_stop.clone(),
     ));
     backside.background.tasks.spawn(exposition.upkeep(metrics_stop.clone()));

@@ -11,6 +11,7 @@ use url::Url;
 
 use super::recorder::CallRecorder;
 use crate::catalogue::Catalogue;
+use crate::error::Error;
 use crate::layers::call::dispatch::{self, Dispatch};
 use crate::layers::call::policy::PolicyLayer;
 use crate::layers::call::record::{RecordLayer, Recorder};
@@ -29,6 +30,7 @@ use crate::layers::http::trace::TraceLayer;
 use crate::outbound;
 use crate::policy::Gate;
 use crate::routes::mcp::{Ending, Mcp, Shared, Stack};
+use crate::routes::metrics::Operations;
 use crate::routes::{self, Groups, Open, Path};
 use crate::server::{self, Body, BoxError};
 use crate::sessions::Keeper;
@@ -59,6 +61,19 @@ impl<S, B> Answers<B> for S where
         + Send
         + 'static
 {
+}
+
+/// The stack of the operators' listener: a stranger's page must not read it through a name that it
+/// points at this machine.
+pub(super) fn operators<B: RequestBody>(
+    operations: Operations,
+    is_loopback: bool,
+) -> impl Answers<B> {
+    ServiceBuilder::new()
+        .layer(RespondLayer::new(routes::respond))
+        .layer(HostLayer::new(is_loopback, Vec::new()))
+        .map_err(|never: Infallible| -> Error { match never {} })
+        .service(operations)
 }
 
 /// What all workers' stacks are made of.
