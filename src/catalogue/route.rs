@@ -10,7 +10,8 @@ use crate::backends::Handle;
 pub enum Route {
     /// To the backend of an entry.
     Entry(Arc<Entry>),
-    /// To a backend, unread: its own endpoint was asked for something we have no name for.
+    /// To a backend, unread: its own endpoint was asked for something it did not list, or that we
+    /// have no name for.
     Backend(Arc<Handle>),
     /// To the catalogue itself, which lists such entries.
     List(Kind),

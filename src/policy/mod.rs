@@ -22,7 +22,8 @@ pub enum Verdict {
 }
 
 impl Gate {
-    /// Whether `principal` may ask `backend` for something that we have no name for.
+    /// Whether `principal` may ask `backend`, at its own endpoint, for something that it did not list
+    /// or that we have no name for.
     pub fn decide_unread(&self, _principal: &Principal, _backend: &Handle) -> Verdict {
         Verdict::Allow
     }

@@ -8,7 +8,7 @@ use super::Routed;
 use crate::backends::relay::Target;
 use crate::backends::{Handle, Isolation, Key};
 use crate::call::{Call, Error, Outcome, Reply, Response, SessionId};
-use crate::catalogue::{Catalogue, Entry, Route, View};
+use crate::catalogue::{Catalogue, Route, View};
 use crate::mcp::{Method, response};
 use crate::outbound;
 use crate::sessions::{Added, Sessions};
@@ -52,18 +52,22 @@ impl Dispatch {
             }
             Route::Backend(backend) => {
                 refuse_tasks_of_others(&call, &backend)?;
-                self.relay(&call, &backend, &Target::default()).await
+                self.ask(&call, &backend, &Target::default()).await
             }
-            Route::Entry(entry) => self.entry(&call, &entry).await,
+            Route::Entry(entry) => self.ask(&call, &entry.backend, &entry.target()).await,
         }
     }
 
-    async fn entry(&self, call: &Call, entry: &Entry) -> Result<Reply, Error> {
-        let backend = &entry.backend;
+    async fn ask(
+        &self,
+        call: &Call,
+        backend: &Arc<Handle>,
+        target: &Target,
+    ) -> Result<Reply, Error> {
         match call.request.method() {
             Method::Subscribe => self.subscribe(call, backend).await,
             Method::Unsubscribe => self.unsubscribe(call, backend).await,
-            _ => self.relay(call, backend, &entry.target()).await,
+            _ => self.relay(call, backend, target).await,
         }
     }
 

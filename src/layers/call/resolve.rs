@@ -9,7 +9,7 @@ use tower::{Layer, Service};
 
 use super::Routed;
 use crate::call::{Call, Error, Reply};
-use crate::catalogue::{Catalogue, Kind, Route, View};
+use crate::catalogue::{Catalogue, Entry, Kind, Route, View};
 use crate::mcp::Method;
 use crate::mcp::params::{InvalidParams, Reference, Text};
 
@@ -52,19 +52,17 @@ impl<S> Resolve<S> {
             Method::CallTool => {
                 let name = required(params.name.as_ref(), "name")?;
                 let tool = catalogue.resolve_tool(endpoint, name, &view);
-                Route::Entry(tool.ok_or_else(|| catalogue.missing(endpoint, Kind::Tool, name))?)
+                self.found(call, tool, Kind::Tool, name)?
             }
             Method::GetPrompt => {
                 let name = required(params.name.as_ref(), "name")?;
                 let prompt = catalogue.resolve_prompt(endpoint, name, &view);
-                Route::Entry(prompt.ok_or_else(|| catalogue.missing(endpoint, Kind::Prompt, name))?)
+                self.found(call, prompt, Kind::Prompt, name)?
             }
             Method::ReadResource | Method::Subscribe | Method::Unsubscribe => {
                 let uri = required(params.uri.as_ref(), "uri")?;
                 let resource = catalogue.resolve_resource(endpoint, uri, &view);
-                Route::Entry(
-                    resource.ok_or_else(|| catalogue.missing(endpoint, Kind::Resource, uri))?,
-                )
+                self.found(call, resource, Kind::Resource, uri)?
             }
             Method::Complete => self.completed(call, &view)?,
             Method::Initialize
@@ -81,6 +79,24 @@ impl<S> Resolve<S> {
         Ok(route)
     }
 
+    /// The entry's backend; at a backend's own endpoint it hears also of what it did not list, and
+    /// answers in its own words.
+    fn found(
+        &self,
+        call: &Call,
+        entry: Option<Arc<Entry>>,
+        kind: Kind,
+        key: &str,
+    ) -> Result<Route, Error> {
+        if let Some(entry) = entry {
+            return Ok(Route::Entry(entry));
+        }
+        let unlisted = self.catalogue.backend(&call.endpoint);
+        unlisted
+            .map(Route::Backend)
+            .ok_or_else(|| self.catalogue.missing(&call.endpoint, kind, key))
+    }
+
     /// Where an argument is completed: whoever has the prompt or the template.
     fn completed(&self, call: &Call, view: &View) -> Result<Route, Error> {
         let (catalogue, endpoint) = (&self.catalogue, &call.endpoint);
@@ -94,7 +110,7 @@ impl<S> Resolve<S> {
             }
             None => return Err(InvalidParams("\"ref\" is missing".to_owned()).into()),
         };
-        Ok(Route::Entry(entry.ok_or_else(|| catalogue.missing(endpoint, kind, key))?))
+        self.found(call, entry, kind, key)
     }
 }
 
