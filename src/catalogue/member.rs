@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::{Config, Naming};
+use super::{Config, FamilyName, Naming};
 use crate::backends::{BackendState, Handle, Key, Offer};
 
 /// One backend, and the names it is exposed under.
@@ -14,6 +14,8 @@ pub struct Member {
     pub handle: Arc<Handle>,
     /// How its names become exposed ones.
     pub naming: Naming,
+    /// The family that its tools are exposed with.
+    pub family: Option<FamilyName>,
 }
 
 impl Member {
