@@ -97,32 +97,33 @@ impl Stream for Events {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let Some(inner) = self.inner.as_mut() else { return Poll::Ready(None) };
         let item = std::task::ready!(inner.as_mut().poll_next(cx));
-        let item = self.shaped(item);
-        let end = match &item {
-            Some(Ok(Event::Response(response))) => Some(response.outcome),
-            Some(Err(error)) => Some(error.outcome()),
-            Some(Ok(_)) | None => None,
+        let event = self.shaped(item.unwrap_or(Err(Error::NoResponse)));
+        let end = match &event {
+            Ok(Event::Response(response)) => Some(response.outcome),
+            Err(error) => Some(error.outcome()),
+            Ok(_) => None,
         };
         if let Some(outcome) = end {
             self.inner = None;
             self.work.end(outcome);
         }
-        Poll::Ready(item)
+        Poll::Ready(Some(event))
     }
 }
 
 impl Events {
-    fn shaped(&mut self, item: Option<Result<Event, Error>>) -> Option<Result<Event, Error>> {
-        let response = match item {
-            Some(Ok(Event::Response(response))) => Ok(response),
-            Some(Err(error)) => Err(error),
-            None => Err(Error::NoResponse),
-            Some(Ok(event)) => return Some(Ok(event)),
+    /// The last event has the shape that was asked for.
+    fn shaped(&mut self, event: Result<Event, Error>) -> Result<Event, Error> {
+        let response = match event {
+            Ok(Event::Response(response)) => Ok(response),
+            Ok(event) => return Ok(event),
+            Err(error) => Err(error),
         };
-        Some(match self.shape.take() {
-            Some(shape) => shape(response).map(Event::Response),
-            None => response.map(Event::Response),
-        })
+        let response = match self.shape.take() {
+            Some(shape) => shape(response),
+            None => response,
+        };
+        response.map(Event::Response)
     }
 }
 

@@ -34,11 +34,11 @@ impl ToolResult {
     /// The response to the request with that id.
     pub fn response(&self, id: &RequestId) -> Response {
         let content = json!([{ "type": "text", "text": self.text }]);
-        let result = match self.is_error {
-            true => json!({ "content": content, "isError": true }),
-            false => json!({ "content": content }),
+        let (result, outcome) = if self.is_error {
+            (json!({ "content": content, "isError": true }), Outcome::ErrorResult)
+        } else {
+            (json!({ "content": content }), Outcome::Ok)
         };
-        let outcome = if self.is_error { Outcome::ErrorResult } else { Outcome::Ok };
         let bytes: Bytes = response::result(id, result.to_string().as_bytes());
         Response { bytes, outcome }
     }

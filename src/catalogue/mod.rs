@@ -8,6 +8,7 @@ mod change;
 mod config;
 mod cursor;
 mod entry;
+mod events;
 mod face;
 mod faces;
 mod family;

@@ -1,22 +1,23 @@
 //! The catalogue: what all backends offer now, kept by one writer.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
 use bytes::Bytes;
-use futures_util::stream::{self, BoxStream, SelectAll};
+use futures_util::stream::{BoxStream, SelectAll};
 use futures_util::{FutureExt, StreamExt};
-use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::sync::broadcast;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use super::events::{Event, events};
 use super::face::Names;
 use super::faces::{FaceKey, Faces};
 use super::gather::Offers;
 use super::list::InvalidCursor;
+use super::member::agree;
 use super::wait::Late;
 use super::{
     Audience, Change, Collision, Config, Entry, Exposure, Face, Judge, Member, OWN_NAME, View,
@@ -75,7 +76,7 @@ pub struct Exposing {
 
 /// What Portcullis itself offers, and how often that has changed.
 #[derive(Default)]
-struct Own {
+pub(super) struct Own {
     edition: u64,
     entries: Vec<Arc<Entry>>,
 }
@@ -94,16 +95,6 @@ impl Default for Snapshot {
         let face = Arc::new(Face::new(&nothing, Names::Own, Exposure::default()));
         Self { offers: Vec::new(), key: None, face }
     }
-}
-
-/// What the writer hears of.
-enum Event {
-    /// A backend's state and perhaps what it offers, what we offer, or the rules.
-    State,
-    /// What a connection of some clients offers.
-    Overlay(usize, ListChanged),
-    /// Too much at once to know what.
-    Lagged(usize),
 }
 
 impl Catalogue {
@@ -388,51 +379,4 @@ impl Catalogue {
             }
         }
     }
-}
-
-/// A family whose members name different instance arguments is none: no schema could serve them all.
-fn agree(members: &mut [Member]) {
-    let mut arguments: HashMap<Arc<str>, HashSet<Arc<str>>> = HashMap::new();
-    for family in members.iter().filter_map(|member| member.family.as_ref()) {
-        let known = arguments.entry(family.name.clone()).or_default();
-        known.insert(family.instance_arg.clone());
-    }
-    arguments.retain(|_, known| known.len() > 1);
-    for family in arguments.keys() {
-        warn!(%family, "its members have different spec.family.instanceArg; each is exposed alone");
-    }
-    for member in members {
-        member.family.take_if(|family| arguments.contains_key(&family.name));
-    }
-}
-
-/// Everything that can change the catalogue, as one stream.
-fn events(
-    members: &[Member],
-    own: watch::Receiver<Own>,
-    editions: watch::Receiver<u64>,
-) -> SelectAll<BoxStream<'static, Event>> {
-    let changed = [changes_of(own), changes_of(editions)];
-    let of_member = |(at, member): (usize, &Member)| {
-        let states = changes_of(member.handle.watch());
-        let overlays = member.handle.pool().list_changes();
-        let overlays = stream::unfold(overlays, move |mut overlays| async move {
-            let event = match overlays.recv().await {
-                Ok(change) => Event::Overlay(at, change),
-                Err(RecvError::Lagged(_)) => Event::Lagged(at),
-                Err(RecvError::Closed) => return None,
-            };
-            Some((event, overlays))
-        });
-        [states, overlays.boxed()]
-    };
-    stream::select_all(members.iter().enumerate().flat_map(of_member).chain(changed))
-}
-
-fn changes_of<T: Send + Sync + 'static>(watched: watch::Receiver<T>) -> BoxStream<'static, Event> {
-    let changes = stream::unfold(watched, |mut watched| async {
-        watched.changed().await.ok()?;
-        Some((Event::State, watched))
-    });
-    changes.boxed()
 }
