@@ -17,6 +17,7 @@ mod listing;
 mod offer;
 mod open;
 mod pool;
+mod pooled;
 mod questions;
 pub mod relay;
 #[cfg(test)]
@@ -34,6 +35,7 @@ pub use key::{Key, Owner};
 pub use listing::Listing;
 pub use offer::{Declared, Item, Kind, Kinds, Offer};
 pub use open::{Background, MAX_MESSAGE_BYTES, OpenError, Opened};
-pub use pool::{ConnectError, ListChanged, Pool, Pooled};
+pub use pool::{ConnectError, Pool};
+pub use pooled::{ListChanged, Pooled};
 pub use state::BackendState;
 pub use unsolicited::{INBOX_CAPACITY, Unsolicited};

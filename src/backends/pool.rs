@@ -4,9 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use parking_lot::Mutex;
-use tokio::sync::{Notify, broadcast, watch};
+use tokio::sync::{broadcast, watch};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -15,8 +14,8 @@ use tracing::debug;
 use super::connection::{Dialed, Dialer};
 use super::interned::Interned;
 use super::key::{Key, Owner};
-use super::level::Told;
-use super::{Config, Connection, Context, Declared, Listing, Offer, OpenError, inbox, listing};
+use super::pooled::{ListChanged, Pooled};
+use super::{Config, Context, OpenError, inbox, listing};
 use crate::call::SessionId;
 
 /// How many connections one backend may have at one time.
@@ -39,101 +38,6 @@ pub enum ConnectError {
     /// The connection was given up before it was open, or the gateway is shutting down.
     #[error("the connection was closed before it was open")]
     Closed,
-}
-
-/// An open connection, and what is known of it.
-#[derive(Debug)]
-pub struct Pooled {
-    /// The connection.
-    pub connection: Connection,
-    backend: Arc<str>,
-    key: Key,
-    initialized: Bytes,
-    declared: Declared,
-    /// Kept here because asking the connection for it costs a lock more for every call.
-    closed: CancellationToken,
-    listing: watch::Sender<Listing>,
-    changed: Notify,
-    list_changes: broadcast::Sender<ListChanged>,
-    offers: Arc<Interned>,
-    pub(super) told: Told,
-}
-
-/// What a connection offers has become known, or has changed.
-#[derive(Clone, Debug)]
-pub struct ListChanged {
-    /// The connection.
-    pub key: Key,
-    /// What it offered before; `None` when this is the first time.
-    pub before: Option<Arc<Offer>>,
-    /// What it offers now.
-    pub now: Arc<Offer>,
-}
-
-impl Pooled {
-    /// The backend's name.
-    pub fn backend(&self) -> &Arc<str> {
-        &self.backend
-    }
-
-    /// Its place in the pool.
-    pub fn key(&self) -> Key {
-        self.key
-    }
-
-    /// The `InitializeResult`, as the backend sent it.
-    pub fn initialized(&self) -> &Bytes {
-        &self.initialized
-    }
-
-    /// What the backend declares on it.
-    pub fn declared(&self) -> Declared {
-        self.declared
-    }
-
-    /// Cancelled when the connection is of no more use.
-    pub fn closed(&self) -> &CancellationToken {
-        &self.closed
-    }
-
-    /// What it offers, as it is listed and listed again.
-    pub fn listing(&self) -> watch::Receiver<Listing> {
-        self.listing.subscribe()
-    }
-
-    /// What it offers, if it has been listed.
-    pub fn offer(&self) -> Option<Arc<Offer>> {
-        self.listing.borrow().offer().cloned()
-    }
-
-    /// Lists everything again soon.
-    pub(super) fn list_again(&self) {
-        self.changed.notify_one();
-    }
-
-    pub(super) async fn changed(&self) {
-        self.changed.notified().await;
-    }
-
-    pub(super) fn publish(&self, offer: Offer) {
-        let now = self.offers.intern(offer);
-        let before = self.listing.send_replace(Listing::Listed(now.clone())).offer().cloned();
-        if before.as_ref().is_none_or(|before| before.digest() != now.digest()) {
-            // Without a catalogue nobody listens, which is no loss.
-            let _ = self.list_changes.send(ListChanged { key: self.key, before, now });
-        }
-    }
-
-    /// What was listed once stays: a failed refresh does not take tools away.
-    pub(super) fn publish_failure(&self, error: &str) {
-        self.listing.send_if_modified(|listing| {
-            let never = listing.offer().is_none();
-            if never {
-                *listing = Listing::Failed(error.into());
-            }
-            never
-        });
-    }
 }
 
 /// What an opening came to; `None` while it is under way.
@@ -186,7 +90,7 @@ impl Pool {
         let slots = self.slots.lock();
         let opening = slots.get(&key)?.opening.borrow();
         let pooled = opening.as_ref()?.as_ref().ok()?;
-        (!pooled.closed.is_cancelled()).then(|| pooled.clone())
+        (!pooled.closed().is_cancelled()).then(|| pooled.clone())
     }
 
     /// The connection of that key, opened if there is none.
@@ -277,25 +181,16 @@ impl Pool {
         cancel: &CancellationToken,
     ) {
         let Dialed { connection, initialized, inbox } = dialed;
-        let pooled = Arc::new(Pooled {
-            closed: connection.closed(),
-            connection,
-            backend: self.config.name.clone(),
-            key,
-            declared: Declared::parse(&initialized),
-            initialized,
-            listing: watch::Sender::default(),
-            changed: Notify::new(),
-            told: Told::default(),
-            list_changes: self.list_changes.clone(),
-            offers: self.offers.clone(),
-        });
+        let backend = self.config.name.clone();
+        let (changes, offers) = (self.list_changes.clone(), self.offers.clone());
+        let pooled = Pooled::new(backend, key, connection, initialized, changes, offers);
+        let pooled = Arc::new(pooled);
         opened.send_replace(Some(Ok(pooled.clone())));
         let (client, timeout) = (&self.context.client, self.config.connect_timeout);
         let listen = inbox::read(self, &pooled, inbox);
         let list = Box::pin(listing::keep_listed(&pooled, client, timeout));
         tokio::select! {
-            () = pooled.closed.cancelled() => {}
+            () = pooled.closed().cancelled() => {}
             () = cancel.cancelled() => pooled.connection.close().await,
             ((), ()) = async { tokio::join!(listen, list) } => {}
         }
@@ -356,7 +251,7 @@ impl Pool {
 /// Whether the connection was open and is not any more, but still stands in its place.
 fn has_ended(opening: &watch::Receiver<Opening>) -> bool {
     let opening = opening.borrow();
-    matches!(&*opening, Some(Ok(pooled)) if pooled.closed.is_cancelled())
+    matches!(&*opening, Some(Ok(pooled)) if pooled.closed().is_cancelled())
 }
 
 impl std::fmt::Debug for Pool {

@@ -1,3 +1,4 @@
+use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::future::join;
 use parking_lot::Mutex as Lock;
@@ -5,7 +6,7 @@ use serde_json::json;
 
 use super::*;
 use crate::backends::scripted::{Backend, client, config, context, context_with, http_config};
-use crate::backends::{BackendState, Handle, Isolation, SessionSink, Unsolicited, relay};
+use crate::backends::{BackendState, Handle, Isolation, Offer, SessionSink, Unsolicited, relay};
 use crate::call::{self, Answer, Event, Request, Responder};
 use crate::mcp::{Capabilities, Message};
 
