@@ -143,6 +143,10 @@ impl SessionSink for Sink {
         false
     }
 
+    fn expects(&self, _: &Arc<str>, _: Key) -> bool {
+        false
+    }
+
     fn subscribed(&self, _: &Arc<str>, _: Key) -> Vec<Box<str>> {
         Vec::new()
     }

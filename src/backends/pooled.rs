@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::sync::{Notify, broadcast, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::interned::Interned;
 use super::key::Key;
 use super::level::Told;
+use super::usage::{Claim, Usage};
 use super::{Connection, Declared, Listing, Offer};
 
 /// An open connection, and what is known of it.
@@ -27,6 +29,7 @@ pub struct Pooled {
     list_changes: broadcast::Sender<ListChanged>,
     offers: Arc<Interned>,
     pub(super) told: Told,
+    pub(super) usage: Usage,
 }
 
 /// What a connection offers has become known, or has changed.
@@ -61,6 +64,7 @@ impl Pooled {
             list_changes,
             offers,
             told: Told::default(),
+            usage: Usage::new(),
         }
     }
 
@@ -87,6 +91,26 @@ impl Pooled {
     /// Cancelled when the connection is of no more use.
     pub fn closed(&self) -> &CancellationToken {
         &self.closed
+    }
+
+    /// Whether it may be used: it is neither closed nor about to be.
+    pub fn is_open(&self) -> bool {
+        !self.closed.is_cancelled() && !self.usage.retired().is_cancelled()
+    }
+
+    /// The right to use it; `None` if it is about to go.
+    pub fn claim(self: &Arc<Self>) -> Option<Claim> {
+        Claim::new(Arc::clone(self))
+    }
+
+    /// When it was opened.
+    pub fn opened(&self) -> Instant {
+        self.usage.opened()
+    }
+
+    /// When it was used last.
+    pub fn used(&self) -> Instant {
+        self.usage.used()
     }
 
     /// What it offers, as it is listed and listed again.

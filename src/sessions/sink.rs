@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Sessions;
 use super::relay::passes_level;
-use crate::backends::{Key, SessionSink, Unsolicited};
+use crate::backends::{Key, Owner, SessionSink, Unsolicited};
 use crate::call::SessionId;
 use crate::mcp::Message;
 
@@ -38,6 +38,15 @@ impl SessionSink for Sessions {
         let session = self.elicited.whose(backend, done);
         let state = session.and_then(|session| self.existing_state(session));
         state.is_some_and(|state| state.notify(done.raw()))
+    }
+
+    fn expects(&self, backend: &Arc<str>, connection: Key) -> bool {
+        let state = match connection.owner {
+            Owner::Session(session) => self.existing_state(session),
+            Owner::Shared | Owner::Gateway => None,
+        };
+        state.is_some_and(|state| state.is_listening())
+            || self.subscriptions().are_on(backend, connection)
     }
 
     fn subscribed(&self, backend: &Arc<str>, connection: Key) -> Vec<Box<str>> {
