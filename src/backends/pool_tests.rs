@@ -170,7 +170,7 @@ async fn what_a_sessions_own_connection_says_goes_to_that_session() {
 async fn notifications_reach_the_owner_of_their_connection_and_nobody_else() {
     let log =
         json!({ "method": "notifications/message", "params": { "level": "info", "data": 1 } });
-    let updated =
+    let resource =
         json!({ "method": "notifications/resources/updated", "params": { "uri": "demo://a" } });
     let elicited = json!({ "method": "notifications/elicitation/complete", "params": { "elicitationId": "e" } });
     let changed = json!({ "method": "notifications/tools/list_changed" });
@@ -184,11 +184,11 @@ async fn notifications_reach_the_owner_of_their_connection_and_nobody_else() {
         (two, &log, Some(TWO), None),
         (none, &log, None, None),
         (gateway, &log, None, None),
-        (one, &updated, Some(ONE), None),
-        (two, &updated, Some(TWO), None),
-        (none, &updated, None, Some(none)),
-        (roots, &updated, None, Some(roots)),
-        (gateway, &updated, None, Some(gateway)),
+        (one, &resource, Some(ONE), None),
+        (two, &resource, Some(TWO), None),
+        (none, &resource, None, Some(none)),
+        (roots, &resource, None, Some(roots)),
+        (gateway, &resource, None, Some(gateway)),
         (one, &elicited, Some(ONE), None),
         (two, &elicited, Some(TWO), None),
         (roots, &elicited, None, None),

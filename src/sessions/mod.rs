@@ -249,7 +249,9 @@ impl Sessions {
         let idle: Vec<_> = states.extract_if(|_, state| state.is_idle(now, max_idle)).collect();
         drop(states);
         let idle: Vec<_> = idle.into_iter().map(|(id, _)| id).collect();
-        idle.iter().for_each(|id| self.subscriptions.forget(*id));
+        for id in &idle {
+            self.subscriptions.forget(*id);
+        }
         idle
     }
 

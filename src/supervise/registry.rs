@@ -155,6 +155,8 @@ async fn reap(handles: Vec<Arc<Handle>>, stopping: CancellationToken) {
     let mut interval = time::interval(Pool::REAP_EVERY);
     while stopping.run_until_cancelled(interval.tick()).await.is_some() {
         let now = Instant::now();
-        handles.iter().for_each(|handle| handle.pool().reap(now));
+        for handle in &handles {
+            handle.pool().reap(now);
+        }
     }
 }
