@@ -95,7 +95,7 @@ impl Pooled {
 
     /// Whether it may be used: it is neither closed nor about to be.
     pub fn is_open(&self) -> bool {
-        !self.closed.is_cancelled() && !self.usage.retired().is_cancelled()
+        !self.closed.is_cancelled() && !self.usage.is_retired()
     }
 
     /// The right to use it; `None` if it is about to go.

@@ -58,6 +58,11 @@ impl Usage {
         self.claims.load(Ordering::Acquire) & !RETIRED > 0
     }
 
+    /// Whether nothing new may begin on it; looked at by every call, so without a lock.
+    pub(super) fn is_retired(&self) -> bool {
+        self.claims.load(Ordering::Acquire) & RETIRED != 0
+    }
+
     /// Cancelled when nothing new may begin on it.
     pub(super) fn retired(&self) -> &CancellationToken {
         &self.retired

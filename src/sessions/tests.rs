@@ -326,7 +326,7 @@ async fn an_idle_session_loses_its_state_and_its_subscriptions() {
     }
     let later = Instant::now() + MAX_IDLE;
     let _log = sessions.state(busy).unwrap().new_stream();
-    sessions.reap(later, MAX_IDLE);
+    assert_eq!(sessions.reap(later, MAX_IDLE), [idle]);
     assert!(sessions.existing_state(idle).is_none());
     assert!(sessions.existing_state(busy).is_some());
     assert!(!sessions.subscriptions().remove(backend.name(), key, "demo://a", idle));
@@ -373,4 +373,17 @@ async fn no_more_sessions_than_may_be_have_state_and_calls_go_on_without() {
     time::advance(Duration::from_mins(6)).await; // for that long a client may come back to a stream
     assert!(sessions.state(three).is_ok());
     assert!(sessions.existing_state(one).is_none() && sessions.existing_state(two).is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_sweeps_hears_of_sessions_that_nobody_used_for_an_hour() {
+    let sessions = sessions();
+    let id = SessionId::from_bytes([1; 16]);
+    sessions.state(id).unwrap();
+    let expired: Mutex<Vec<SessionId>> = Mutex::default();
+    for (minutes, heard) in [(59, &[][..]), (3, &[id])] {
+        let sweep = Arc::clone(&sessions).sweep(|id| expired.lock().push(id));
+        assert!(time::timeout(Duration::from_mins(minutes), sweep).await.is_err());
+        assert_eq!(*expired.lock(), heard);
+    }
 }
