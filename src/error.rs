@@ -81,6 +81,9 @@ pub enum Error {
     /// As many streams are open as may be.
     #[error(transparent)]
     Streams(#[from] TooManyStreams),
+    /// As many sessions are in use as may be.
+    #[error(transparent)]
+    TooManySessions(#[from] sessions::TooManySessions),
     /// As many requests are under way as may be.
     #[error(transparent)]
     Overloaded(#[from] Overloaded),
@@ -123,6 +126,7 @@ impl Error {
             Self::Server(ServerError::Unavailable(_))
             | Self::Draining
             | Self::Streams(_)
+            | Self::TooManySessions(_)
             | Self::Overloaded(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Randomness(_) => StatusCode::INTERNAL_SERVER_ERROR,
             // A legacy client initialises again on 404, which is the way out.
@@ -152,7 +156,9 @@ impl Error {
             | Self::Body(_)
             | Self::Server(ServerError::Unknown(_)) => code::INVALID_REQUEST,
             Self::Params(_) => code::INVALID_PARAMS,
-            Self::Draining | Self::Streams(_) | Self::Overloaded(_) => own::BUSY,
+            Self::Draining | Self::Streams(_) | Self::TooManySessions(_) | Self::Overloaded(_) => {
+                own::BUSY
+            }
             Self::Randomness(_) => code::INTERNAL_ERROR,
             Self::Server(ServerError::Unavailable(error)) | Self::Call(error) => call_code(error),
         }
@@ -170,6 +176,7 @@ impl Error {
     pub fn to_json_rpc(&self, id: Option<&RequestId>) -> Bytes {
         let data = match self {
             Self::Server(ServerError::Unavailable(error)) | Self::Call(error) => call_data(error),
+            Self::TooManySessions(_) => Some(retry_soon()),
             _ => None,
         };
         response::error(id.or(self.id()), self.code(), &self.to_string(), data.as_ref())
@@ -185,6 +192,7 @@ impl Error {
             Self::Server(ServerError::Unavailable(_))
             | Self::Draining
             | Self::Streams(_)
+            | Self::TooManySessions(_)
             | Self::Overloaded(_) => {
                 headers.insert(header::RETRY_AFTER, RETRY_SOON.as_secs().into());
             }
@@ -210,7 +218,7 @@ fn call_code(error: &call::Error) -> i64 {
         E::ConnectionLost { .. } => own::BACKEND_LOST,
         E::BadAnswer { .. } => own::BACKEND_BAD_ANSWER,
         E::Timeout { .. } => own::BACKEND_TIMEOUT,
-        E::Busy { .. } | E::Stopping => own::BUSY,
+        E::Busy { .. } | E::Full { .. } | E::TooManySessions(_) | E::Stopping => own::BUSY,
         E::Denied(_) => own::DENIED,
         E::Cancelled => own::CANCELLED,
         E::NoResponse => code::INTERNAL_ERROR,
@@ -228,9 +236,10 @@ fn call_data(error: &call::Error) -> Option<Value> {
             }
             data
         }
-        E::Busy { backend, .. } => {
+        E::Busy { backend, .. } | E::Full { backend, .. } => {
             json!({ "backend": &**backend, "retryAfter": RETRY_SOON.as_secs() })
         }
+        E::TooManySessions(_) => retry_soon(),
         E::Connect { backend, .. }
         | E::NotHome { backend }
         | E::ConnectionLost { backend, .. }
@@ -245,4 +254,31 @@ fn call_data(error: &call::Error) -> Option<Value> {
         | E::NoResponse
         | E::Cancelled => return None,
     })
+}
+
+fn retry_soon() -> Value {
+    json!({ "retryAfter": RETRY_SOON.as_secs() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_full_says_what_and_when_to_come_back() {
+        let backend = "web".into();
+        let cases = [
+            (Error::from(sessions::TooManySessions(5)), 503, "for 5 sessions"),
+            (call::Error::TooManySessions(5).into(), 200, "for 5 sessions"),
+            (call::Error::Full { backend, limit: 7 }.into(), 200, "7 connections, all in use"),
+        ];
+        for (error, status, text) in cases {
+            assert_eq!(error.status(), status, "{error}");
+            let answer: Value = serde_json::from_slice(&error.to_json_rpc(None)).unwrap();
+            assert!(answer["error"]["message"].as_str().unwrap().contains(text), "{answer}");
+            assert_eq!(answer["error"]["code"], own::BUSY, "{answer}");
+            assert_eq!(answer["error"]["data"]["retryAfter"], 1, "{answer}");
+            assert_eq!(error.headers().contains_key(header::RETRY_AFTER), status == 503, "{error}");
+        }
+    }
 }

@@ -30,19 +30,6 @@ async fn streaming(client: &RawClient, ms: u64) -> Exchange {
     exchange
 }
 
-/// The processes that the gateway started.
-fn children(gateway: &Gateway) -> Vec<u32> {
-    let parent = gateway.process().pid().to_string();
-    let processes = std::fs::read_dir("/proc").expect("/proc").flatten();
-    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.filter(|pid: &u32| {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        let rest = stat.rsplit(") ").next().unwrap_or_default();
-        rest.split(' ').nth(1) == Some(&*parent)
-    })
-    .collect()
-}
-
 #[tokio::test]
 async fn sigterm_lets_calls_finish_and_takes_leave_of_everybody() {
     let Some(peers) = Peers::installed() else { return };
@@ -52,7 +39,7 @@ async fn sigterm_lets_calls_finish_and_takes_leave_of_everybody() {
     let mut gateway = Gateway::start(BINARY, config.path()).await;
     let client = gateway.client_that_sees(&["x_demo_slow", "x_web_echo"]).await;
     client.call_tool("x_web_echo", &json!({"message": "a session at the backend"})).await;
-    let children = children(&gateway);
+    let children = gateway.children();
     assert!(!children.is_empty());
     let mut listening = client.listen().await;
     let authority = Url::parse(gateway.url()).authority;
@@ -124,7 +111,7 @@ async fn a_second_signal_exits_at_once() {
         let mut gateway = Gateway::start(BINARY, config.path()).await;
         let client = gateway.client_that_sees(&["x_demo_slow"]).await;
         let _call = streaming(&client, 8_000).await;
-        let children = children(&gateway);
+        let children = gateway.children();
         gateway.process().signal(Signal::TERM);
         let told = |line: &str| line.contains("a second signal exits at once").then_some(());
         gateway.process().line("word of the first signal", told).await;

@@ -168,7 +168,11 @@ impl Backside {
                 news.run_until_cancelled(task).await;
             });
         };
-        follow(Box::pin(Arc::clone(&sessions).sweep()));
+        let evict = {
+            let registry = Arc::clone(&registry);
+            move |it| registry.evict_session(it)
+        };
+        follow(Box::pin(Arc::clone(&sessions).sweep(evict)));
         follow(Box::pin(follow::list_changes(Arc::clone(&catalogue), Arc::clone(&sessions))));
         follow(Box::pin(follow::updates(context.updates.subscribe(), Arc::clone(&sessions))));
         follow(Box::pin(follow::readiness(Arc::clone(&registry), ready)));

@@ -28,6 +28,10 @@ pub trait SessionSink: Send + Sync + 'static {
     /// nobody knows who that is. Must not block.
     fn elicited(&self, backend: &Arc<str>, done: &Message) -> bool;
 
+    /// Whether a client waits for what may come on a connection outside of calls: it is subscribed
+    /// to something there, or has a stream open and the connection to itself.
+    fn expects(&self, backend: &Arc<str>, connection: Key) -> bool;
+
     /// What clients are subscribed to on a connection.
     fn subscribed(&self, backend: &Arc<str>, connection: Key) -> Vec<Box<str>>;
 }

@@ -7,8 +7,9 @@ use tokio::sync::watch;
 use tracing::debug;
 
 use super::connection::Dialer;
+use super::pool::MAX_CONNECTIONS;
 use super::relay::Target;
-use super::{BackendState, Bulkhead, Config, ConnectError, Context, Key, Pool};
+use super::{BackendState, Bulkhead, Claim, Config, ConnectError, Context, Key, Pool};
 use crate::call::{self, Error, Reply, Request};
 use crate::outbound;
 
@@ -36,7 +37,7 @@ impl Handle {
             state: watch::Sender::new(BackendState::Stopped),
             bulkhead: Bulkhead::new(config.max_in_flight.unwrap_or(context.max_in_flight)),
             supervisor: Key::of_supervisor(&config),
-            pool: Pool::new(config.clone(), context, dialer),
+            pool: Pool::new(config.clone(), context, dialer, MAX_CONNECTIONS),
             config,
         };
         handle.count(&BackendState::Stopped, 1.0);
@@ -68,7 +69,7 @@ impl Handle {
         self.state.subscribe()
     }
 
-    /// Says where it is in its life; only its supervisor does.
+    /// Says where it is in its life; only its supervisor does, or who ends that.
     pub fn publish(&self, state: BackendState) {
         self.count(&state, 1.0);
         let before = self.state.send_replace(state);
@@ -92,7 +93,8 @@ impl Handle {
         Key::of_client(&self.config, client.session, client.capabilities)
     }
 
-    /// Relays a request of a client. The reply holds the client's place in the bulkhead.
+    /// Relays a request of a client. The reply holds the client's place in the bulkhead and keeps
+    /// the connection open.
     ///
     /// # Errors
     /// When the backend is not in a state to be called, is busy, or gives no answer.
@@ -114,12 +116,12 @@ impl Handle {
             let name = self.name();
             Error::InvalidParams(format!("backend {name} can be used in a session only").into())
         })?;
-        let pooled = self.connection(key).await?;
+        let claim = self.claim(key).await?;
         if let Some(level) = client.log_level {
-            pooled.want_level(http, level).await;
+            claim.want_level(http, level).await;
         }
-        let mut reply = pooled.connection.call(http, request, target).await?;
-        reply.hold(permit);
+        let mut reply = claim.connection.call(http, request, target).await?;
+        reply.hold((claim, permit));
         Ok(reply)
     }
 
@@ -137,17 +139,17 @@ impl Handle {
         });
     }
 
-    async fn connection(&self, key: Key) -> Result<Arc<super::Pooled>, Error> {
-        if let Some(pooled) = self.pool.get(key) {
-            return Ok(pooled);
+    async fn claim(&self, key: Key) -> Result<Claim, Error> {
+        if let Some(claim) = self.pool.claim(key) {
+            return Ok(claim);
         }
         if key == self.supervisor {
             // Only the supervisor starts a shared child again.
             return Err(self.unavailable());
         }
-        let opened = self.pool.connection(key).await;
+        let opened = self.pool.claim_opened(key).await;
         opened.map_err(|error| match error {
-            ConnectError::Full(limit) => Error::Busy { backend: self.name().clone(), limit },
+            ConnectError::Full(limit) => Error::Full { backend: self.name().clone(), limit },
             error => {
                 Error::Connect { backend: self.name().clone(), detail: error.to_string().into() }
             }

@@ -1,13 +1,13 @@
 //! The connections to one backend, each opened once and shared by everybody it is for.
 
 use std::collections::HashMap;
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use parking_lot::Mutex;
-use tokio::sync::{Notify, broadcast, watch};
-use tokio::time::sleep;
+use tokio::sync::{OwnedSemaphorePermit as Room, Semaphore, broadcast, watch};
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::debug;
@@ -15,12 +15,13 @@ use tracing::debug;
 use super::connection::{Dialed, Dialer};
 use super::interned::Interned;
 use super::key::{Key, Owner};
-use super::level::Told;
-use super::{Config, Connection, Context, Declared, Listing, Offer, OpenError, inbox, listing};
+use super::pooled::{ListChanged, Pooled};
+use super::usage::Claim;
+use super::{Config, Context, OpenError, evict, inbox, listing};
 use crate::call::SessionId;
 
-/// How many connections one backend may have at one time.
-const MAX_CONNECTIONS: usize = 1024;
+/// How many connections one backend may have at one time, beside the supervisor's.
+pub(super) const MAX_CONNECTIONS: usize = 1024;
 /// For how long a failed opening answers those who come next, so that a backend that refuses is
 /// not asked once for every call.
 const FAILURE_MEMORY: Duration = Duration::from_secs(1);
@@ -34,123 +35,66 @@ pub enum ConnectError {
     #[error(transparent)]
     Open(#[from] OpenError),
     /// There are too many already.
-    #[error("it already has {0} connections")]
+    #[error("it already has {0} connections, all in use")]
     Full(usize),
     /// The connection was given up before it was open, or the gateway is shutting down.
     #[error("the connection was closed before it was open")]
     Closed,
 }
 
-/// An open connection, and what is known of it.
-#[derive(Debug)]
-pub struct Pooled {
-    /// The connection.
-    pub connection: Connection,
-    backend: Arc<str>,
-    key: Key,
-    initialized: Bytes,
-    declared: Declared,
-    /// Kept here because asking the connection for it costs a lock more for every call.
-    closed: CancellationToken,
-    listing: watch::Sender<Listing>,
-    changed: Notify,
-    list_changes: broadcast::Sender<ListChanged>,
-    offers: Arc<Interned>,
-    pub(super) told: Told,
-}
-
-/// What a connection offers has become known, or has changed.
-#[derive(Clone, Debug)]
-pub struct ListChanged {
-    /// The connection.
-    pub key: Key,
-    /// What it offered before; `None` when this is the first time.
-    pub before: Option<Arc<Offer>>,
-    /// What it offers now.
-    pub now: Arc<Offer>,
-}
-
-impl Pooled {
-    /// The backend's name.
-    pub fn backend(&self) -> &Arc<str> {
-        &self.backend
-    }
-
-    /// Its place in the pool.
-    pub fn key(&self) -> Key {
-        self.key
-    }
-
-    /// The `InitializeResult`, as the backend sent it.
-    pub fn initialized(&self) -> &Bytes {
-        &self.initialized
-    }
-
-    /// What the backend declares on it.
-    pub fn declared(&self) -> Declared {
-        self.declared
-    }
-
-    /// Cancelled when the connection is of no more use.
-    pub fn closed(&self) -> &CancellationToken {
-        &self.closed
-    }
-
-    /// What it offers, as it is listed and listed again.
-    pub fn listing(&self) -> watch::Receiver<Listing> {
-        self.listing.subscribe()
-    }
-
-    /// What it offers, if it has been listed.
-    pub fn offer(&self) -> Option<Arc<Offer>> {
-        self.listing.borrow().offer().cloned()
-    }
-
-    /// Lists everything again soon.
-    pub(super) fn list_again(&self) {
-        self.changed.notify_one();
-    }
-
-    pub(super) async fn changed(&self) {
-        self.changed.notified().await;
-    }
-
-    pub(super) fn publish(&self, offer: Offer) {
-        let now = self.offers.intern(offer);
-        let before = self.listing.send_replace(Listing::Listed(now.clone())).offer().cloned();
-        if before.as_ref().is_none_or(|before| before.digest() != now.digest()) {
-            // Without a catalogue nobody listens, which is no loss.
-            let _ = self.list_changes.send(ListChanged { key: self.key, before, now });
-        }
-    }
-
-    /// What was listed once stays: a failed refresh does not take tools away.
-    pub(super) fn publish_failure(&self, error: &str) {
-        self.listing.send_if_modified(|listing| {
-            let never = listing.offer().is_none();
-            if never {
-                *listing = Listing::Failed(error.into());
-            }
-            never
-        });
-    }
-}
-
 /// What an opening came to; `None` while it is under way.
 type Opening = Option<Result<Arc<Pooled>, ConnectError>>;
 
-struct Slot {
+/// A place in the pool.
+#[derive(Clone)]
+pub(super) struct Slot {
     opening: watch::Receiver<Opening>,
     /// Ends the connection, or its opening.
-    cancel: CancellationToken,
+    pub(super) cancel: CancellationToken,
+}
+
+impl Slot {
+    /// Its connection, also one that is of no more use.
+    pub(super) fn pooled(&self) -> Option<Arc<Pooled>> {
+        self.opening.borrow().as_ref()?.as_ref().ok().cloned()
+    }
+
+    /// Its connection, if it is open for new calls.
+    pub(super) fn open(&self) -> Option<Arc<Pooled>> {
+        self.pooled().filter(|pooled| pooled.is_open())
+    }
+
+    /// Whether its connection was open and is not any more, but still stands in its place.
+    fn has_ended(&self) -> bool {
+        self.pooled().is_some_and(|pooled| !pooled.is_open())
+    }
+
+    /// What its opening comes to.
+    pub(super) async fn opened(&self) -> Result<Arc<Pooled>, ConnectError> {
+        let mut opening = self.opening.clone();
+        let done = opening.wait_for(Option::is_some).await;
+        // The task gives an answer unless its runtime is gone.
+        done.map_or(Err(ConnectError::Closed), |it| it.clone().unwrap_or(Err(ConnectError::Closed)))
+    }
+
+    /// Nothing new begins on its connection, which closes when it is done; an opening is given up.
+    pub(super) fn retire(&self) {
+        match self.pooled() {
+            Some(pooled) => pooled.usage.retire(),
+            None => self.cancel.cancel(),
+        }
+    }
 }
 
 /// The connections to one backend.
 pub struct Pool {
-    config: Arc<Config>,
-    context: Context,
+    pub(super) config: Arc<Config>,
+    pub(super) context: Context,
     dialer: Dialer,
-    slots: Mutex<HashMap<Key, Slot>>,
+    pub(super) slots: Mutex<HashMap<Key, Slot>>,
+    /// A permit for each connection until it is closed, also those that have left their place.
+    pub(super) room: Arc<Semaphore>,
+    pub(super) max_connections: usize,
     closing: CancellationToken,
     tasks: TaskTracker,
     list_changes: broadcast::Sender<ListChanged>,
@@ -158,12 +102,20 @@ pub struct Pool {
 }
 
 impl Pool {
-    pub(super) fn new(config: Arc<Config>, context: Context, dialer: Dialer) -> Arc<Self> {
+    pub(super) fn new(
+        config: Arc<Config>,
+        context: Context,
+        dialer: Dialer,
+        max_connections: usize,
+    ) -> Arc<Self> {
+        open_connections(&config.name).increment(0.0); // so that it can be seen
         Arc::new(Self {
             config,
             context,
             dialer,
             slots: Mutex::default(),
+            room: Arc::new(Semaphore::new(max_connections)),
+            max_connections,
             closing: CancellationToken::new(),
             tasks: TaskTracker::new(),
             list_changes: broadcast::channel(LIST_CHANGES_CAPACITY).0,
@@ -181,12 +133,33 @@ impl Pool {
         self.list_changes.subscribe()
     }
 
-    /// The open connection of that key, if there is one.
+    /// The open connection of that key, if there is one, for somebody who uses it now.
     pub fn get(&self, key: Key) -> Option<Arc<Pooled>> {
-        let slots = self.slots.lock();
-        let opening = slots.get(&key)?.opening.borrow();
-        let pooled = opening.as_ref()?.as_ref().ok()?;
-        (!pooled.closed.is_cancelled()).then(|| pooled.clone())
+        let pooled = self.peek(key)?;
+        pooled.usage.touch();
+        Some(pooled)
+    }
+
+    /// The same for somebody who only looks.
+    fn peek(&self, key: Key) -> Option<Arc<Pooled>> {
+        self.slots.lock().get(&key)?.open()
+    }
+
+    /// The connection of that key for a call, if it is open.
+    pub fn claim(&self, key: Key) -> Option<Claim> {
+        self.get(key)?.claim()
+    }
+
+    /// The connection of that key for a call, opened if there is none.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub async fn claim_opened(self: &Arc<Self>, key: Key) -> Result<Claim, ConnectError> {
+        loop {
+            if let Some(claim) = self.connection(key).await?.claim() {
+                return Ok(claim);
+            } // it was retired in just this moment
+        }
     }
 
     /// The connection of that key, opened if there is none.
@@ -212,38 +185,39 @@ impl Pool {
         if let Some(pooled) = self.get(key) {
             return Ok(pooled);
         }
-        let mut opening = self.slot(key, first)?;
-        let done = opening.wait_for(Option::is_some).await;
-        // The task gives an answer unless its runtime is gone.
-        done.map_or(Err(ConnectError::Closed), |it| it.clone().unwrap_or(Err(ConnectError::Closed)))
+        self.slot(key, first)?.opened().await
     }
 
     /// The opening under way, or a new one.
-    fn slot(
-        self: &Arc<Self>,
-        key: Key,
-        first: bool,
-    ) -> Result<watch::Receiver<Opening>, ConnectError> {
+    fn slot(self: &Arc<Self>, key: Key, first: bool) -> Result<Slot, ConnectError> {
+        loop {
+            {
+                let mut slots = self.slots.lock();
+                let present = slots.get(&key).filter(|slot| !slot.has_ended());
+                if let Some(slot) = present {
+                    return Ok(slot.clone());
+                }
+                let own = usize::from(slots.contains_key(&Key::of_supervisor(&self.config)));
+                if slots.len() - own < self.max_connections || self.is_supervisors(key) {
+                    let slot = self.begin(key, first)?;
+                    slots.insert(key, slot.clone());
+                    return Ok(slot);
+                }
+            }
+            self.make_room()?;
+        }
+    }
+
+    /// Begins to open a connection that has no place in the pool yet.
+    pub(super) fn begin(self: &Arc<Self>, key: Key, first: bool) -> Result<Slot, ConnectError> {
         if self.closing.is_cancelled() {
             return Err(ConnectError::Closed);
         }
-        let mut slots = self.slots.lock();
-        if let Some(slot) = slots.get(&key)
-            && !has_ended(&slot.opening)
-        {
-            return Ok(slot.opening.clone());
-        }
-        if slots.len() >= MAX_CONNECTIONS {
-            return Err(ConnectError::Full(MAX_CONNECTIONS));
-        }
         let (opened, opening) = watch::channel(None);
         let cancel = self.closing.child_token();
-        slots.insert(key, Slot { opening: opening.clone(), cancel: cancel.clone() });
-        self.count(&slots);
-        let pool = Arc::clone(self);
-        let task = pool.keep(key, first, opened, cancel);
+        let task = Arc::clone(self).keep(key, first, opened, cancel.clone());
         self.context.background.spawn(self.tasks.track_future(task));
-        Ok(opening)
+        Ok(Slot { opening, cancel })
     }
 
     /// The life of one connection, from its opening to its end.
@@ -254,12 +228,12 @@ impl Pool {
         opened: watch::Sender<Opening>,
         cancel: CancellationToken,
     ) {
-        let dial = self.dialer.dial(&self.config, &self.context, key.capabilities, first);
-        match cancel.run_until_cancelled(Box::pin(dial)).await {
-            Some(Ok(dialed)) => self.serve(key, dialed, &opened, &cancel).await,
+        let dial = Box::pin(self.dial(key, first));
+        match cancel.run_until_cancelled(dial).await {
+            Some(Ok((dialed, _room))) => self.serve(key, dialed, &opened, &cancel).await,
             Some(Err(error)) => {
                 debug!(backend = &*self.config.name, ?key, %error, "cannot open a connection");
-                opened.send_replace(Some(Err(error.into())));
+                opened.send_replace(Some(Err(error)));
                 cancel.run_until_cancelled(sleep(FAILURE_MEMORY)).await;
             }
             None => {
@@ -267,6 +241,25 @@ impl Pool {
             }
         }
         self.forget(key, &opened);
+    }
+
+    async fn dial(&self, key: Key, first: bool) -> Result<(Dialed, Option<Room>), ConnectError> {
+        let room = self.room(key).await?;
+        let dial = self.dialer.dial(&self.config, &self.context, key.capabilities, first);
+        Ok((dial.await?, room))
+    }
+
+    /// A permit for one connection. What has given way may take a moment to close; the
+    /// supervisor's own connection needs none, or clients could keep a backend from being watched.
+    async fn room(&self, key: Key) -> Result<Option<Room>, ConnectError> {
+        if self.is_supervisors(key) {
+            return Ok(None);
+        }
+        let permit = Arc::clone(&self.room).acquire_owned();
+        match timeout(self.config.connect_timeout, permit).await {
+            Ok(Ok(permit)) => Ok(Some(permit)),
+            Ok(Err(_)) | Err(_) => Err(ConnectError::Full(self.max_connections)),
+        }
     }
 
     async fn serve(
@@ -277,27 +270,21 @@ impl Pool {
         cancel: &CancellationToken,
     ) {
         let Dialed { connection, initialized, inbox } = dialed;
-        let pooled = Arc::new(Pooled {
-            closed: connection.closed(),
-            connection,
-            backend: self.config.name.clone(),
-            key,
-            declared: Declared::parse(&initialized),
-            initialized,
-            listing: watch::Sender::default(),
-            changed: Notify::new(),
-            told: Told::default(),
-            list_changes: self.list_changes.clone(),
-            offers: self.offers.clone(),
-        });
+        let backend = self.config.name.clone();
+        let _counted = Counted::new(&backend);
+        let (changes, offers) = (self.list_changes.clone(), self.offers.clone());
+        let pooled = Pooled::new(backend, key, connection, initialized, changes, offers);
+        let pooled = Arc::new(pooled);
         opened.send_replace(Some(Ok(pooled.clone())));
         let (client, timeout) = (&self.context.client, self.config.connect_timeout);
         let listen = inbox::read(self, &pooled, inbox);
+        // What another connection has taken the place of has no say in what is listed.
         let list = Box::pin(listing::keep_listed(&pooled, client, timeout));
+        let list = pooled.usage.retired().run_until_cancelled(list);
         tokio::select! {
-            () = pooled.closed.cancelled() => {}
-            () = cancel.cancelled() => pooled.connection.close().await,
-            ((), ()) = async { tokio::join!(listen, list) } => {}
+            () = pooled.closed().cancelled() => {}
+            () = evict::until_over(&pooled, cancel) => pooled.connection.close().await,
+            _ = async { tokio::join!(listen, list, pending::<()>()) } => {}
         }
     }
 
@@ -306,36 +293,26 @@ impl Pool {
         let mut slots = self.slots.lock();
         if slots.get(&key).is_some_and(|slot| slot.opening.same_channel(&opened.subscribe())) {
             slots.remove(&key);
-            self.count(&slots);
         }
     }
 
     /// Lists again on the supervisor's connection, if that is another one than `key`.
     pub(super) fn list_again_for_supervisor(&self, key: Key) {
         let supervisor = Key::of_supervisor(&self.config);
-        if let Some(pooled) = self.get(supervisor).filter(|_| key != supervisor) {
+        if let Some(pooled) = self.peek(supervisor).filter(|_| key != supervisor) {
             pooled.list_again();
         }
     }
 
-    /// The open connections that belong to a session.
-    pub fn of_session(&self, session: SessionId) -> Vec<Arc<Pooled>> {
-        let is_its = |key: &Key| key.owner == Owner::Session(session);
-        let keys: Vec<_> = self.slots.lock().keys().copied().filter(is_its).collect();
-        keys.into_iter().filter_map(|key| self.get(key)).collect()
+    pub(super) fn is_supervisors(&self, key: Key) -> bool {
+        key == Key::of_supervisor(&self.config)
     }
 
-    /// Closes the connections that belong to a session.
-    pub fn evict_session(&self, session: SessionId) {
-        let mut slots = self.slots.lock();
-        slots.retain(|key, slot| {
-            let stays = key.owner != Owner::Session(session);
-            if !stays {
-                slot.cancel.cancel();
-            }
-            stays
-        });
-        self.count(&slots);
+    /// The open connections that belong to a session.
+    pub fn of_session(&self, session: SessionId) -> Vec<Arc<Pooled>> {
+        let slots = self.slots.lock();
+        let its = slots.iter().filter(|(key, _)| key.owner == Owner::Session(session));
+        its.filter_map(|(_, slot)| slot.open()).collect()
     }
 
     /// Closes all connections, opens no more, and waits until they are closed.
@@ -344,19 +321,27 @@ impl Pool {
         self.tasks.close();
         self.tasks.wait().await;
     }
+}
 
-    fn count(&self, slots: &HashMap<Key, Slot>) {
-        let backend = self.config.name.to_string();
-        #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52 connections")]
-        metrics::gauge!("portcullis_backend_connections", "backend" => backend)
-            .set(slots.len() as f64);
+/// Counts an open connection until it is closed.
+struct Counted(metrics::Gauge);
+
+impl Counted {
+    fn new(backend: &str) -> Self {
+        let open = open_connections(backend);
+        open.increment(1.0);
+        Self(open)
     }
 }
 
-/// Whether the connection was open and is not any more, but still stands in its place.
-fn has_ended(opening: &watch::Receiver<Opening>) -> bool {
-    let opening = opening.borrow();
-    matches!(&*opening, Some(Ok(pooled)) if pooled.closed.is_cancelled())
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
+    }
+}
+
+fn open_connections(backend: &str) -> metrics::Gauge {
+    metrics::gauge!("portcullis_backend_connections", "backend" => backend.to_owned())
 }
 
 impl std::fmt::Debug for Pool {

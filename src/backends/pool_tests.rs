@@ -1,3 +1,4 @@
+use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::future::join;
 use parking_lot::Mutex as Lock;
@@ -5,7 +6,7 @@ use serde_json::json;
 
 use super::*;
 use crate::backends::scripted::{Backend, client, config, context, context_with, http_config};
-use crate::backends::{BackendState, Handle, Isolation, SessionSink, Unsolicited, relay};
+use crate::backends::{BackendState, Handle, Isolation, Offer, SessionSink, Unsolicited, relay};
 use crate::call::{self, Answer, Event, Request, Responder};
 use crate::mcp::{Capabilities, Message};
 
@@ -142,6 +143,10 @@ impl SessionSink for Sink {
         false
     }
 
+    fn expects(&self, _: &Arc<str>, _: Key) -> bool {
+        false
+    }
+
     fn subscribed(&self, _: &Arc<str>, _: Key) -> Vec<Box<str>> {
         Vec::new()
     }
@@ -159,6 +164,59 @@ async fn what_a_sessions_own_connection_says_goes_to_that_session() {
     backend.connections()[0].say(request);
     assert!(matches!(answered.await.unwrap(), Answer::Refused(_)), "nobody has a stream");
     assert_eq!(*sink.0.lock(), [(ONE, "notifications/message".to_owned())]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn notifications_reach_the_owner_of_their_connection_and_nobody_else() {
+    let log =
+        json!({ "method": "notifications/message", "params": { "level": "info", "data": 1 } });
+    let resource =
+        json!({ "method": "notifications/resources/updated", "params": { "uri": "demo://a" } });
+    let elicited = json!({ "method": "notifications/elicitation/complete", "params": { "elicitationId": "e" } });
+    let changed = json!({ "method": "notifications/tools/list_changed" });
+    let progress = json!({ "method": "notifications/progress", "params": { "progressToken": 1 } });
+    let gateway = Key { owner: Owner::Gateway, capabilities: Capabilities::ALL };
+    let (one, two) = (of_session(ONE), of_session(TWO));
+    let (none, roots) = (shared(Capabilities::NONE), shared(Capabilities::ROOTS));
+    // Which session hears it, and on which connection subscribers are looked for.
+    for (on, said, session, subscribers) in [
+        (one, &log, Some(ONE), None),
+        (two, &log, Some(TWO), None),
+        (none, &log, None, None),
+        (gateway, &log, None, None),
+        (one, &resource, Some(ONE), None),
+        (two, &resource, Some(TWO), None),
+        (none, &resource, None, Some(none)),
+        (roots, &resource, None, Some(roots)),
+        (gateway, &resource, None, Some(gateway)),
+        (one, &elicited, Some(ONE), None),
+        (two, &elicited, Some(TWO), None),
+        (roots, &elicited, None, None),
+        (one, &progress, Some(ONE), None),
+        (roots, &progress, None, None),
+        (one, &changed, None, None), // it is listed again, and clients hear of what is different
+        (two, &changed, None, None),
+        (roots, &changed, None, None),
+    ] {
+        let sink = Arc::new(Sink::default());
+        let context = context_with(sink.clone());
+        let mut updates = context.updates.subscribe();
+        let backend = Backend::new();
+        let handle = backend.handle(http_config("web", Isolation::Session), &context);
+        let keys = [one, two, none, roots, gateway];
+        for key in keys {
+            handle.pool().connection(key).await.unwrap();
+        }
+        let at = keys.iter().position(|key| *key == on).unwrap();
+        let mut text = said.clone();
+        text["jsonrpc"] = "2.0".into();
+        backend.connections()[at].say(Unsolicited::Notification(message(&text)));
+        sleep(Duration::from_millis(1)).await;
+        let heard: Vec<_> = sink.0.lock().iter().map(|(session, _)| *session).collect();
+        assert_eq!(heard, Vec::from_iter(session), "{said} on {on:?}");
+        let update = updates.try_recv().ok().map(|update| update.connection);
+        assert_eq!(update, subscribers, "{said} on {on:?}");
+    }
 }
 
 fn call_of(session: Option<SessionId>) -> (Request, call::Client) {

@@ -27,6 +27,11 @@ impl Questions {
         aside
     }
 
+    /// Whether somebody is answering one.
+    pub(super) fn are_open(&self) -> bool {
+        self.0.lock().values().any(|aside| aside.strong_count() > 0)
+    }
+
     /// The backend's `notifications/cancelled`: nobody has to answer any more.
     pub(super) fn withdraw(&self, cancelled: &Message) {
         let Some(id) = params::cancelled_request(cancelled) else { return };

@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use super::connection::Dialer;
 use super::offer::Kind;
+use super::questions::Questions;
 use super::relay::{Target, outgoing};
 use super::{
     Background, Config, Context, Handle, INBOX_CAPACITY, Isolation, Key, OpenError, Opened,
@@ -165,6 +166,7 @@ impl Backend {
             capabilities,
             closed: CancellationToken::new(),
             say: Mutex::new(Some(say)),
+            questions: Questions::default(),
         });
         self.connections.lock().push(connection.clone());
         Ok(Opened { connection, initialized: self.initialized.lock().clone(), inbox })
@@ -188,6 +190,7 @@ pub struct Connection {
     pub(crate) capabilities: Capabilities,
     closed: CancellationToken,
     say: Mutex<Option<mpsc::Sender<Unsolicited>>>,
+    questions: Questions,
 }
 
 impl std::fmt::Debug for Connection {
@@ -298,6 +301,15 @@ impl Connection {
         ProtocolVersion::LATEST_LEGACY
     }
 
+    pub(super) fn has_open_questions(&self) -> bool {
+        self.questions.are_open()
+    }
+
+    /// Asks the client something that belongs to no call, as long as the aside lives.
+    pub(crate) fn ask(&self, id: u64) -> Arc<call::Aside> {
+        self.questions.ask(id.into(), |_| {})
+    }
+
     /// Whether it was closed, or died.
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.is_cancelled()
@@ -360,6 +372,10 @@ impl SessionSink for NoSessions {
     }
 
     fn elicited(&self, _: &Arc<str>, _: &Message) -> bool {
+        false
+    }
+
+    fn expects(&self, _: &Arc<str>, _: Key) -> bool {
         false
     }
 

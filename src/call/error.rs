@@ -70,6 +70,17 @@ pub enum Error {
         /// How many calls it may have at a time.
         limit: usize,
     },
+    /// The backend has as many connections as it may have, and all are in use.
+    #[error("backend {backend} already has {limit} connections, all in use; try again soon")]
+    Full {
+        /// Its name.
+        backend: Arc<str>,
+        /// How many connections it may have at a time.
+        limit: usize,
+    },
+    /// The gateway keeps something for as many sessions as it may.
+    #[error("the gateway already keeps streams or subscriptions for {0} sessions; try again soon")]
+    TooManySessions(usize),
     /// Nothing came from the backend for too long.
     #[error("backend {backend} was silent for {} s", after.as_secs_f64())]
     Timeout {
@@ -107,7 +118,7 @@ impl Error {
     pub const fn outcome(&self) -> Outcome {
         match self {
             Self::Timeout { .. } => Outcome::Timeout,
-            Self::Busy { .. } => Outcome::Limited,
+            Self::Busy { .. } | Self::Full { .. } | Self::TooManySessions(_) => Outcome::Limited,
             Self::Denied(_) => Outcome::Denied,
             Self::Cancelled => Outcome::Cancelled,
             Self::UnknownTool(_)

@@ -86,6 +86,11 @@ fn describe() {
         name::COLLISIONS,
         "Tools, prompts and resources that are not shown because another backend has the name."
     );
+    describe_counter!(
+        name::BACKEND_EVICTIONS,
+        Unit::Count,
+        "MCP connections that the gateway closed while it ran, by reason."
+    );
     describe_gauge!(name::POOL_CONNECTIONS, "TCP connections to backends that are open.");
     describe_gauge!(name::BACKEND_CONNECTIONS, "MCP connections to a backend that are open.");
     describe_gauge!(
@@ -135,6 +140,7 @@ mod tests {
             gauge!(name::POOL_CONNECTIONS).set(2.0);
             gauge!(name::BACKEND_CONNECTIONS, "backend" => "time").set(2.0);
             gauge!(name::COLLISIONS).set(0.0);
+            counter!(name::BACKEND_EVICTIONS, "backend" => "time", "reason" => "idle").increment(1);
             counter!(name::SESSIONS_OPENED, "version" => "2025-11-25").increment(1);
             counter!(name::DROPPED, "reason" => "late_response").increment(1);
         });
@@ -146,7 +152,7 @@ mod tests {
         let text = measured();
         let metrics: Vec<_> =
             text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
-        assert_eq!(metrics.len(), 14, "{text}");
+        assert_eq!(metrics.len(), 15, "{text}");
         for metric in metrics {
             let (name, kind) = metric.split_once(' ').unwrap();
             assert!(text.contains(&format!("# HELP {name} ")), "{name}");
@@ -169,6 +175,7 @@ mod tests {
             "portcullis_streams_open 0",
             "portcullis_pool_connections 2",
             r#"portcullis_backend_connections{backend="time"} 2"#,
+            r#"portcullis_backend_evictions_total{backend="time",reason="idle"} 1"#,
             r#"portcullis_dropped_total{reason="late_response"} 1"#,
             r#"muster_tool_calls_total{tool="now",outcome="error"} 1"#,
             r#"muster_tool_call_duration_seconds_count{tool="now",outcome="error"} 1"#,

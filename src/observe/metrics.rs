@@ -30,6 +30,7 @@ pub(super) mod name {
     pub(in crate::observe) const STREAMS_OPEN: &str = "portcullis_streams_open";
     pub(in crate::observe) const POOL_CONNECTIONS: &str = "portcullis_pool_connections";
     pub(in crate::observe) const BACKEND_CONNECTIONS: &str = "portcullis_backend_connections";
+    pub(in crate::observe) const BACKEND_EVICTIONS: &str = "portcullis_backend_evictions_total";
     pub(in crate::observe) const COLLISIONS: &str = "portcullis_catalogue_collisions";
     pub(in crate::observe) const DROPPED: &str = "portcullis_dropped_total";
     pub(in crate::observe) const BUILD_INFO: &str = "portcullis_build_info";

@@ -47,7 +47,7 @@ use crate::mcp::{Capabilities, ProtocolVersion};
 const MAX_IDLE: Duration = Duration::from_hours(1);
 /// How often it is looked through.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
-/// How many sessions may have soft state; the longest unused give way.
+/// How many sessions may have soft state; those that do not use theirs give way.
 const MAX_STATES: usize = 100_000;
 
 /// How often room is made at the most.
@@ -62,6 +62,7 @@ pub struct Sessions {
     max_age: Duration,
     deleted: Mutex<Deleted>,
     states: Mutex<HashMap<SessionId, Arc<State>>>,
+    max_states: usize,
     replay: Arc<Budget>,
     running: Arc<Running>,
     subscriptions: Subscriptions,
@@ -76,6 +77,11 @@ pub struct Sessions {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("session not found: it is unknown, has expired or was ended; initialize again")]
 pub struct Gone;
+
+/// As many sessions stream, subscribe or have set a level as may do so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the gateway already keeps streams or subscriptions for {0} sessions; try again soon")]
+pub struct TooManySessions(pub usize);
 
 /// Where a session's soft state lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,6 +104,7 @@ impl Sessions {
             max_age,
             deleted: Mutex::default(),
             states: Mutex::default(),
+            max_states: MAX_STATES,
             replay: Arc::default(),
             running: Arc::default(),
             subscriptions: Subscriptions::default(),
@@ -157,12 +164,18 @@ impl Sessions {
     }
 
     /// The soft state of a session, made if there is none.
-    pub fn state(&self, id: SessionId) -> Arc<State> {
+    ///
+    /// # Errors
+    /// When there is none, and as many other sessions use theirs as may.
+    pub fn state(&self, id: SessionId) -> Result<Arc<State>, TooManySessions> {
         let mut states = self.states.lock();
-        if states.len() >= MAX_STATES && !states.contains_key(&id) {
+        if states.len() >= self.max_states && !states.contains_key(&id) {
             drop(states);
             self.make_room(Instant::now());
             states = self.states.lock();
+        }
+        if states.len() >= self.max_states && !states.contains_key(&id) {
+            return Err(TooManySessions(self.max_states));
         }
         let new = || {
             let before = self.made.fetch_add(1, Ordering::Relaxed);
@@ -171,7 +184,7 @@ impl Sessions {
         };
         let state = states.entry(id).or_insert_with(new);
         state.touch(); // under the lock, or it could be reaped before it is used
-        Arc::clone(state)
+        Ok(Arc::clone(state))
     }
 
     /// The soft state of a session, if there is any.
@@ -199,12 +212,13 @@ impl Sessions {
         }
     }
 
-    /// Drops what nobody needs any more, now and then, for ever.
-    pub async fn sweep(self: Arc<Self>) {
+    /// Drops what nobody needs any more, now and then, for ever; `expired` hears of sessions that
+    /// nobody has used for long.
+    pub async fn sweep(self: Arc<Self>, expired: impl Fn(SessionId) + Send + Sync) {
         let mut interval = time::interval(SWEEP_EVERY);
         loop {
             let now = interval.tick().await;
-            self.reap(now, MAX_IDLE);
+            self.reap(now, MAX_IDLE).into_iter().for_each(&expired);
         }
     }
 
@@ -224,8 +238,8 @@ impl Sessions {
         }
     }
 
-    /// Drops what is over, and the states that nobody has used for that long.
-    fn reap(&self, now: Instant, max_idle: Duration) {
+    /// Drops what is over, and the states that nobody has used for that long; whose they were.
+    fn reap(&self, now: Instant, max_idle: Duration) -> Vec<SessionId> {
         let states: Vec<_> = self.states.lock().values().cloned().collect();
         for state in &states {
             state.expire(now);
@@ -234,9 +248,11 @@ impl Sessions {
         let mut states = self.states.lock();
         let idle: Vec<_> = states.extract_if(|_, state| state.is_idle(now, max_idle)).collect();
         drop(states);
-        for (id, _) in idle {
-            self.subscriptions.forget(id);
+        let idle: Vec<_> = idle.into_iter().map(|(id, _)| id).collect();
+        for id in &idle {
+            self.subscriptions.forget(*id);
         }
+        idle
     }
 
     /// Ends all streams: we stop.

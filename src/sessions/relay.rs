@@ -120,9 +120,16 @@ impl Relay {
     }
 
     /// The response becomes a stream: the frame that opens it, if the client's revision has one.
+    ///
+    /// Where too many sessions are in use the call, which has begun, goes on all the same; only its
+    /// stream cannot be taken up again, nor its client be asked.
     pub fn open_stream(&mut self) -> Option<Bytes> {
         let (sessions, id) = self.listener.session.as_ref()?;
-        let state = sessions.state(*id);
+        let Ok(state) = sessions.state(*id) else {
+            metrics::counter!("portcullis_dropped_total", "reason" => "too_many_sessions")
+                .increment(1);
+            return None;
+        };
         let log = state.new_stream();
         let priming = self.listener.version.has_priming_events().then(|| log.priming(None));
         self.stream = Some((state, log));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Sessions;
 use super::relay::passes_level;
-use crate::backends::{Key, SessionSink, Unsolicited};
+use crate::backends::{Key, Owner, SessionSink, Unsolicited};
 use crate::call::SessionId;
 use crate::mcp::Message;
 
@@ -40,7 +40,61 @@ impl SessionSink for Sessions {
         state.is_some_and(|state| state.notify(done.raw()))
     }
 
+    fn expects(&self, backend: &Arc<str>, connection: Key) -> bool {
+        let state = match connection.owner {
+            Owner::Session(session) => self.existing_state(session),
+            Owner::Shared | Owner::Gateway => None,
+        };
+        state.is_some_and(|state| state.is_listening())
+            || self.subscriptions().are_on(backend, connection)
+    }
+
     fn subscribed(&self, backend: &Arc<str>, connection: Key) -> Vec<Box<str>> {
         self.subscriptions().on(backend, connection)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::backends::Isolation;
+    use crate::backends::scripted::{Backend, config, context};
+    use crate::call::Endpoint;
+    use crate::catalogue::{View, Visibility};
+    use crate::mcp::Capabilities;
+    use crate::sessions::Keys;
+
+    #[tokio::test]
+    async fn a_client_waits_on_a_connection_while_it_listens_or_is_subscribed() {
+        let sessions = Sessions::new(Keys::new(&[]).unwrap(), Duration::from_hours(1)).unwrap();
+        let [one, two] = [1, 2].map(|it| SessionId::from_bytes([it; 16]));
+        let capabilities = Capabilities::NONE;
+        let key = |owner| Key { owner, capabilities };
+        let (own, others, shared) =
+            (key(Owner::Session(one)), key(Owner::Session(two)), key(Owner::Shared));
+        let backend = Backend::new().handle(config("b", Isolation::Session), &context());
+        let expects = || [own, others, shared].map(|key| sessions.expects(backend.name(), key));
+        let state = sessions.state(one).unwrap();
+        assert_eq!(expects(), [false; 3], "state alone is nothing to wait for");
+
+        let view = View { session: Some(one), capabilities, visibility: Visibility::All };
+        let listening = state.listen(Endpoint::Aggregate, view);
+        assert_eq!(expects(), [true, false, false]);
+        drop(listening);
+        assert_eq!(expects(), [false; 3]);
+
+        for (subscribed, expected) in [
+            (own, [true, false, false]),
+            (others, [false, true, false]),
+            (shared, [false, false, true]),
+        ] {
+            sessions.subscriptions().add(&backend, subscribed, "demo://a", one);
+            assert_eq!(expects(), expected);
+            assert!(!sessions.expects(&"other".into(), subscribed));
+            sessions.subscriptions().remove(backend.name(), subscribed, "demo://a", one);
+        }
+        assert_eq!(expects(), [false; 3]);
     }
 }

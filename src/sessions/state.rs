@@ -114,6 +114,11 @@ impl State {
         self.listening.lock().as_ref().is_some_and(|(endpoint, view)| at(endpoint, view))
     }
 
+    /// Whether a GET stream is open.
+    pub fn is_listening(&self) -> bool {
+        self.open_streams.load(Ordering::Relaxed) > 0
+    }
+
     /// Says something to the client on its GET stream; false if it never opened one.
     pub fn notify(&self, message: &[u8]) -> bool {
         let was_read = self.listen.was_read();
@@ -128,7 +133,7 @@ impl State {
     /// # Errors
     /// With the request and its responder, for another way.
     pub fn ask(&self, request: Bytes, responder: Responder) -> Result<(), (Bytes, Responder)> {
-        if self.open_streams.load(Ordering::Relaxed) == 0 {
+        if !self.is_listening() {
             return Err((request, responder));
         }
         if let Some((number, request)) = self.asked.register(self.home, request, responder) {
@@ -163,7 +168,7 @@ impl State {
 
     /// Whether nobody has used it for that long and nothing in it is worth keeping.
     pub(super) fn is_idle(&self, now: Instant, max_idle: Duration) -> bool {
-        self.open_streams.load(Ordering::Relaxed) == 0
+        !self.is_listening()
             && self.asked.is_empty()
             && self.posts.lock().logs.is_empty()
             && now >= *self.touched.lock() + max_idle

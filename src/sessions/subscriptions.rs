@@ -106,6 +106,12 @@ impl Subscriptions {
         here.map(|(_, _, uri)| uri.clone()).collect()
     }
 
+    /// Whether anybody is subscribed to anything on a connection.
+    pub fn are_on(&self, backend: &Arc<str>, connection: Key) -> bool {
+        let inner = self.0.lock();
+        inner.subscribers.keys().any(|(name, key, _)| name == backend && *key == connection)
+    }
+
     /// Who is to hear of an update; it may name a part of what was subscribed to.
     pub fn interested(&self, updated: &Updated) -> Vec<SessionId> {
         let inner = self.0.lock();

@@ -191,7 +191,7 @@ async fn a_question_that_is_open_when_the_session_ends_is_refused() {
     let session = sessions.find(token.as_bytes(), &Principal::anonymous()).unwrap();
     let (answers, mut answer) = oneshot::channel();
     let Event::Request(request, responder) = question(answers) else { panic!() };
-    let state = sessions.state(session.id);
+    let state = sessions.state(session.id).unwrap();
     state.asked().register(state.home(), request, responder).unwrap();
     sessions.delete(&session);
     assert!(matches!(answer.try_recv(), Ok(Answer::Refused(_))), "a call may hold the state");
@@ -321,12 +321,12 @@ async fn an_idle_session_loses_its_state_and_its_subscriptions() {
     let key = Key { owner: Whose::Shared, capabilities: Capabilities::NONE };
     let (idle, busy) = (SessionId::from_bytes([1; 16]), SessionId::from_bytes([2; 16]));
     for session in [idle, busy] {
-        sessions.state(session);
+        sessions.state(session).unwrap();
         assert_eq!(sessions.subscriptions().add(&backend, key, "demo://a", session), Added::New);
     }
     let later = Instant::now() + MAX_IDLE;
-    let _log = sessions.state(busy).new_stream();
-    sessions.reap(later, MAX_IDLE);
+    let _log = sessions.state(busy).unwrap().new_stream();
+    assert_eq!(sessions.reap(later, MAX_IDLE), [idle]);
     assert!(sessions.existing_state(idle).is_none());
     assert!(sessions.existing_state(busy).is_some());
     assert!(!sessions.subscriptions().remove(backend.name(), key, "demo://a", idle));
@@ -337,14 +337,53 @@ async fn an_idle_session_loses_its_state_and_its_subscriptions() {
 fn an_event_id_of_a_state_that_is_gone_names_no_stream_of_the_next() {
     let sessions = sessions();
     let id = SessionId::from_bytes([1; 16]);
-    let state = sessions.state(id);
+    let state = sessions.state(id).unwrap();
     let post = state.new_stream();
     post.end();
     let gone = [state.own_stream().stream(), post.stream()];
     drop((state, post));
     sessions.reap(Instant::now() + 2 * MAX_IDLE, MAX_IDLE);
     assert!(sessions.existing_state(id).is_none());
-    let next = sessions.state(id);
+    let next = sessions.state(id).unwrap();
     next.new_stream();
     assert!(gone.into_iter().all(|number| next.stream(number).is_none()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_sessions_than_may_be_have_state_and_calls_go_on_without() {
+    let keys = Keys::new(&[]).unwrap();
+    let mut sessions = Sessions::new(keys, Duration::from_hours(24)).unwrap();
+    sessions.max_states = 2;
+    let sessions = Arc::new(sessions);
+    let [one, two, three] = [1, 2, 3].map(|it| SessionId::from_bytes([it; 16]));
+    let used = [one, two].map(|it| sessions.state(it).unwrap().new_stream());
+    let refused = sessions.state(three).err().expect("both others are in use");
+    assert_eq!(refused, TooManySessions(2));
+    assert!(refused.to_string().contains("for 2 sessions; try again soon"), "{refused}");
+    assert!(sessions.state(one).is_ok(), "who has state keeps it");
+
+    let (sender, reply) = scripted();
+    let (_, mut relay) = relay(&sessions, LEGACY, reply);
+    assert!(relay.open_stream().is_none());
+    sender.send(Ok(Event::Response(response()))).await.unwrap();
+    let answer = frame(&mut relay).await;
+    assert!(answer.contains("result") && !answer.contains("id: "), "{answer}");
+
+    used[0].end();
+    time::advance(Duration::from_mins(6)).await; // for that long a client may come back to a stream
+    assert!(sessions.state(three).is_ok());
+    assert!(sessions.existing_state(one).is_none() && sessions.existing_state(two).is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_sweeps_hears_of_sessions_that_nobody_used_for_an_hour() {
+    let sessions = sessions();
+    let id = SessionId::from_bytes([1; 16]);
+    sessions.state(id).unwrap();
+    let expired: Mutex<Vec<SessionId>> = Mutex::default();
+    for (minutes, heard) in [(59, &[][..]), (3, &[id])] {
+        let sweep = Arc::clone(&sessions).sweep(|id| expired.lock().push(id));
+        assert!(time::timeout(Duration::from_mins(minutes), sweep).await.is_err());
+        assert_eq!(*expired.lock(), heard);
+    }
 }

@@ -6,4 +6,4 @@ mod supervisor;
 #[cfg(test)]
 mod tests;
 
-pub use registry::{Definition, Registry, Status};
+pub use registry::{Definition, Registry, SessionConnection, Status};

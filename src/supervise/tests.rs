@@ -1,12 +1,14 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::watch;
+use tokio::time::{self, Instant};
 
-use super::{Definition, Registry};
+use super::{Definition, Registry, SessionConnection};
 use crate::backends::scripted::{Backend, Lists, config, context, http_config};
 use crate::backends::*;
-use crate::call::{Client, Request};
+use crate::call::{Client, Request, SessionId};
 use crate::mcp::{Capabilities, Message};
 
 fn stdio(name: &str) -> Config {
@@ -168,4 +170,89 @@ async fn shutting_down_closes_every_connection() {
     context.background.tasks.close();
     context.background.tasks.wait().await;
     assert_eq!(registry.status()[0].state, "stopped");
+}
+
+const ONE: SessionId = SessionId::from_bytes([1; 16]);
+const TWO: SessionId = SessionId::from_bytes([2; 16]);
+
+fn of_session(session: SessionId) -> Key {
+    Key { owner: Owner::Session(session), capabilities: Capabilities::NONE }
+}
+
+/// Two backends that have a connection for each session.
+async fn of_sessions(context: &Context) -> ([Arc<Backend>; 2], Arc<Registry>) {
+    let backends = ["a", "b"].map(|_| Backend::with_tools(&["one"]));
+    let handle = |(name, backend): (_, &Arc<Backend>)| {
+        (backend.handle(config(name, Isolation::Session), context), true)
+    };
+    let registry =
+        Registry::of(["a", "b"].into_iter().zip(&backends).map(handle).collect(), context);
+    registry.ready().await;
+    (backends, registry)
+}
+
+fn open_connections(backend: &Backend) -> usize {
+    backend.connections().iter().filter(|connection| !connection.is_closed()).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn idle_connections_are_looked_for_every_half_hour_until_the_end() {
+    let context = context();
+    let ([backend, _], registry) = of_sessions(&context).await;
+    let minutes = Duration::from_mins;
+    time::sleep(minutes(10)).await;
+    let pool = registry.get("a").unwrap().pool();
+    pool.connection(of_session(ONE)).await.unwrap();
+    for (after, open) in [(minutes(51), 2), (minutes(28), 2), (minutes(2), 1)] {
+        time::sleep(after).await;
+        assert_eq!(open_connections(&backend), open, "{after:?} later");
+    }
+    assert!(pool.get(registry.get("a").unwrap().supervisor_key()).is_some());
+    registry.shutdown().await;
+    context.background.tasks.close();
+    context.background.tasks.wait().await; // the reaper's too
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_connections_of_a_session_can_be_looked_at() {
+    let (_, registry) = of_sessions(&context()).await;
+    let opened = Instant::now();
+    for (backend, session) in [("a", ONE), ("b", ONE), ("b", TWO)] {
+        let pool = registry.get(backend).unwrap().pool();
+        pool.connection(of_session(session)).await.unwrap();
+    }
+    time::advance(Duration::from_mins(3)).await;
+    drop(registry.get("b").unwrap().pool().claim(of_session(ONE)));
+    let connection =
+        |backend: &str, used| SessionConnection { backend: backend.into(), opened, used };
+    let later = opened + Duration::from_mins(3);
+    for _ in 0..2 {
+        let seen = registry.connections_of(ONE);
+        assert_eq!(seen, [connection("a", opened), connection("b", later)], "looking is no use");
+        time::advance(Duration::from_mins(1)).await;
+    }
+    assert_eq!(registry.connections_of(TWO), [connection("b", opened)]);
+    registry.evict_session(ONE);
+    assert_eq!(registry.connections_of(ONE), []);
+    assert_eq!(registry.connections_of(TWO).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backend_that_is_stopped_finishes_its_calls_and_leaves_the_others_alone() {
+    let ([a, b], registry) = of_sessions(&context()).await;
+    let mut calls = Vec::new();
+    for backend in ["a", "b"] {
+        let pool = registry.get(backend).unwrap().pool();
+        calls.push(pool.claim_opened(of_session(ONE)).await.unwrap());
+        pool.connection(of_session(TWO)).await.unwrap();
+    }
+    assert!(registry.stop("a") && !registry.stop("missing"));
+    time::sleep(Duration::from_millis(1)).await;
+    let words: Vec<_> = registry.status().iter().map(|it| it.state).collect();
+    assert_eq!(words, ["stopped", "running"]);
+    assert_eq!((open_connections(&a), open_connections(&b)), (1, 3), "one call is under way");
+    drop(calls);
+    time::sleep(Duration::from_millis(1)).await;
+    assert_eq!((open_connections(&a), open_connections(&b)), (0, 3));
+    assert_eq!(registry.status()[0].state, "stopped", "that its connections closed is no crash");
 }

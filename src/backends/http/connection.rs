@@ -170,6 +170,11 @@ impl Connection {
         self.closed.clone()
     }
 
+    /// Whether somebody is answering a question of the backend.
+    pub(in crate::backends) fn has_open_questions(&self) -> bool {
+        self.questions.are_open()
+    }
+
     /// The negotiated revision.
     pub fn version(&self) -> ProtocolVersion {
         self.session.load().version

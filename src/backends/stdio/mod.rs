@@ -185,6 +185,11 @@ impl Connection {
         }
     }
 
+    /// Whether somebody is answering a question of the backend.
+    pub(super) fn has_open_questions(&self) -> bool {
+        self.wire.questions.are_open()
+    }
+
     /// The revision agreed upon.
     pub fn version(&self) -> ProtocolVersion {
         self.version

@@ -11,7 +11,7 @@ use crate::call::{Builtin, Call, Error, Outcome, Reply, Response, SessionId};
 use crate::catalogue::{Catalogue, Route, Source};
 use crate::mcp::{Method, response};
 use crate::outbound;
-use crate::sessions::{Added, Sessions};
+use crate::sessions::{Added, Sessions, TooManySessions};
 
 /// What dispatching needs; one per worker, for the HTTP connections are a worker's own.
 pub struct Dispatch {
@@ -88,7 +88,8 @@ impl Dispatch {
     async fn subscribe(&self, call: &Call, backend: &Arc<Handle>) -> Result<Reply, Error> {
         let (key, session) = subscriber(call, backend)?;
         // Updates go to the session's state, and end with it.
-        self.sessions.state(session);
+        let state = self.sessions.state(session);
+        state.map_err(|TooManySessions(limit)| Error::TooManySessions(limit))?;
         let added = self.sessions.subscriptions().add(backend, key, uri(call), session);
         if added == Added::TooMany {
             return Err(Error::InvalidParams("this session has too many subscriptions".into()));

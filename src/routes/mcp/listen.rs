@@ -35,7 +35,7 @@ impl<S: Stack> Mcp<S> {
             return Err(Error::Draining);
         }
         let open = self.shared.streams.open()?;
-        let state = self.shared.sessions.state(session.id);
+        let state = self.shared.sessions.state(session.id)?;
         let resumed = last_event(request)
             .and_then(|(stream, after)| state.stream(stream).map(|log| (log, after)));
         let own = state.own_stream();

@@ -125,7 +125,7 @@ impl<S: Stack> Mcp<S> {
         if self.shared.sessions.place(session) == Place::There {
             return Err(Gone.into());
         }
-        self.shared.sessions.state(session.id).set_level(level);
+        self.shared.sessions.state(session.id)?.set_level(level);
         let client = Client {
             capabilities: session.capabilities,
             log_level: Some(level),

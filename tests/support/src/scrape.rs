@@ -33,6 +33,28 @@ impl Gateway {
         let directory = format!("/proc/{}/fd", self.process().pid());
         fs::read_dir(&directory).unwrap_or_else(|error| panic!("{directory}: {error}")).count()
     }
+
+    /// The processes that the gateway started and that have not ended.
+    pub fn children(&self) -> Vec<u32> {
+        let parent = self.process().pid().to_string();
+        let processes = fs::read_dir("/proc").expect("/proc").flatten();
+        let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        let is_child = |pid: &u32| {
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            let rest = stat.rsplit(") ").next().unwrap_or_default();
+            rest.split(' ').nth(1) == Some(&*parent)
+        };
+        pids.filter(is_child).collect()
+    }
+
+    /// How much memory the process has, in KiB.
+    pub fn memory_kib(&self) -> usize {
+        let path = format!("/proc/{}/status", self.process().pid());
+        let status = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let number = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok());
+        number.unwrap_or_else(|| panic!("no resident set in {status}"))
+    }
 }
 
 fn sum(page: &str, series: &str) -> f64 {
