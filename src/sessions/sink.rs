@@ -79,7 +79,7 @@ mod tests {
         let state = sessions.state(one).unwrap();
         assert_eq!(expects(), [false; 3], "state alone is nothing to wait for");
 
-        let view = View { session: Some(one), capabilities, visibility: Visibility::All };
+        let view = View { session: Some(one), capabilities, visibility: Visibility::default() };
         let listening = state.listen(Endpoint::Aggregate, view);
         assert_eq!(expects(), [true, false, false]);
         drop(listening);
