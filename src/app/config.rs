@@ -1,8 +1,10 @@
 //! `config.yaml`, composed of what each module wants to know.
 
+use ipnet::IpNet;
 use serde_json::{Value as Json, json};
 
 use crate::config::{Fields, Section};
+use crate::layers::http::client_address::trusted_proxy;
 use crate::{authn, catalogue, observe, server, sessions};
 
 /// The whole of `config.yaml`, checked: nothing in here waits to be parsed.
@@ -12,6 +14,8 @@ pub struct Config {
     pub aggregator: server::Aggregator,
     /// `http`.
     pub http: server::Http,
+    /// `trustedProxies`: the networks of proxies that say where a request came from.
+    pub trusted_proxies: Vec<IpNet>,
     /// `sessions`.
     pub sessions: sessions::Config,
     /// `catalogue`.
@@ -28,13 +32,13 @@ impl Section for Config {
     fn read(&mut self, fields: &mut Fields<'_, '_>) {
         fields.section("aggregator", &mut self.aggregator);
         fields.section("http", &mut self.http);
+        fields.set_list("trustedProxies", &mut self.trusted_proxies, trusted_proxy);
         fields.section("sessions", &mut self.sessions);
         fields.section("catalogue", &mut self.catalogue);
         fields.section("metrics", &mut self.metrics);
         fields.section("logging", &mut self.logging);
         fields.section("auth", &mut self.auth);
         fields.later("kubernetes", &json!(false));
-        fields.later("trustedProxies", &json!([]));
         fields.later("rateLimit", &Json::Null);
         fields.later("toolLimits", &json!([]));
         fields.later("denylist", &json!({"enabled": true, "allow": [], "block": []}));

@@ -192,11 +192,7 @@ impl Backside {
                 stopping: shutdown.stopping().clone(),
             },
             open,
-            edge: Edge::new(
-                &config.http,
-                config.aggregator.public_url.as_ref(),
-                listeners.is_loopback(),
-            ),
+            edge: Edge::new(config, listeners.is_loopback()),
         }
     }
 

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use http::{Request, Response};
 use tokio_util::task::TaskTracker;
 use tower::{Service, ServiceBuilder};
-use url::Url;
 
+use super::config::Config;
 use super::recorder::CallRecorder;
 use crate::catalogue::Catalogue;
 use crate::error::Error;
@@ -18,6 +18,7 @@ use crate::layers::call::record::{RecordLayer, Recorder};
 use crate::layers::call::resolve::ResolveLayer;
 use crate::layers::http::authenticate::AuthenticateLayer;
 use crate::layers::http::body_limit::{BodyLimitLayer, Limits};
+use crate::layers::http::client_address::ClientAddressLayer;
 use crate::layers::http::cors;
 use crate::layers::http::headers::HeadersLayer;
 use crate::layers::http::host::HostLayer;
@@ -32,7 +33,7 @@ use crate::policy::Gate;
 use crate::routes::mcp::{Ending, Mcp, Shared, Stack};
 use crate::routes::metrics::Operations;
 use crate::routes::{self, Groups, Open, Path};
-use crate::server::{self, Body, BoxError};
+use crate::server::{Body, BoxError};
 use crate::sessions::Keeper;
 
 /// A request's body: hyper's, or a test's.
@@ -93,6 +94,7 @@ pub(super) struct Parts<R = CallRecorder> {
 #[derive(Clone)]
 pub(super) struct Edge {
     pub(super) request_id: RequestIdLayer,
+    pub(super) client_address: ClientAddressLayer,
     pub(super) limit: LimitLayer,
     pub(super) host: HostLayer,
     pub(super) origins: Origins,
@@ -101,9 +103,10 @@ pub(super) struct Edge {
 
 impl Edge {
     /// Under its public URL the gateway is known to everybody it is for.
-    pub(super) fn new(http: &server::Http, public_url: Option<&Url>, is_loopback: bool) -> Self {
+    pub(super) fn new(config: &Config, is_loopback: bool) -> Self {
+        let http = &config.http;
         let (mut hosts, mut origins) = (http.allowed_hosts.clone(), http.allowed_origins.clone());
-        if let Some(url) = public_url {
+        if let Some(url) = &config.aggregator.public_url {
             origins.push(url.origin().ascii_serialization());
             // Elsewhere an empty list lets all hosts pass, and the URL must not change that.
             if is_loopback || !hosts.is_empty() {
@@ -112,6 +115,7 @@ impl Edge {
         }
         Self {
             request_id: RequestIdLayer::new(),
+            client_address: ClientAddressLayer::new(config.trusted_proxies.clone()),
             limit: LimitLayer::new(http.max_in_flight),
             host: HostLayer::new(is_loopback, hosts),
             origins: Origins::new(is_loopback, origins),
@@ -170,6 +174,8 @@ impl<R: Recorder + Sync> Parts<R> {
         ServiceBuilder::new()
             // Everything below can name the request.
             .layer(edge.request_id)
+            // Before anything that tells clients apart, in a log or by a limit.
+            .layer(edge.client_address)
             .layer(TraceLayer::new(Path::group))
             // Sees every response, refusals too.
             .layer(MetricsLayer::new(Path::group))

@@ -78,13 +78,14 @@ impl Gate {
         let records = Records::default();
         let shutdown = Shutdown::new();
         let readiness = Readiness::new(watch::channel(true).1, shutdown.clone());
-        let http = Config::default().http;
+        let mut config = Config::default();
+        config.aggregator.public_url = Some("https://gate.example/mcp".parse().unwrap());
         let shared = Shared {
             sessions: sessions.clone(),
             registry,
             catalogue: catalogue.clone(),
-            keep_alive: http.keep_alive,
-            streams: Streams::new(http.max_streams),
+            keep_alive: config.http.keep_alive,
+            streams: Streams::new(config.http.max_streams),
         };
         let parts = Parts {
             shared: Arc::new(shared),
@@ -97,7 +98,7 @@ impl Gate {
                 stopping: shutdown.stopping().clone(),
             },
             open: Open::new(readiness, "http://localhost/mcp"),
-            edge: Edge::new(&http, Some(&"https://gate.example/mcp".parse().unwrap()), true),
+            edge: Edge::new(&config, true),
         };
         let stack = BoxCloneService::new(parts.build(&TaskTracker::new()));
         Self { stack, backend, records, sessions }

@@ -5,6 +5,7 @@
 
 pub mod authenticate;
 pub mod body_limit;
+pub mod client_address;
 pub mod cors;
 pub mod headers;
 pub mod host;
@@ -16,5 +17,6 @@ pub mod respond;
 pub mod streams;
 pub mod trace;
 
+mod forwarded;
 mod limited;
 mod refuse;
