@@ -20,6 +20,7 @@ use super::{follow, print, stack};
 use crate::backends::{self, Background};
 use crate::catalogue::{Catalogue, Member, Naming};
 use crate::definitions::{Quarantined, Server};
+use crate::layers::call::tool_limits::ToolLimitsLayer;
 use crate::layers::http::streams::Streams;
 use crate::observe::call_log::CallLog;
 use crate::observe::exposition;
@@ -185,6 +186,7 @@ impl Backside {
             shared: Arc::new(shared),
             catalogue: Arc::clone(&self.catalogue),
             gate: Arc::new(Gate::default()),
+            tool_limits: ToolLimitsLayer::new(&config.tool_limits),
             recorder: CallRecorder { log: is_logged.then(|| CallLog::new(format)) },
             trust: Arc::clone(&self.trust),
             ending: Ending {

@@ -16,6 +16,7 @@ use crate::layers::call::dispatch::{self, Dispatch};
 use crate::layers::call::policy::PolicyLayer;
 use crate::layers::call::record::{RecordLayer, Recorder};
 use crate::layers::call::resolve::ResolveLayer;
+use crate::layers::call::tool_limits::ToolLimitsLayer;
 use crate::layers::http::authenticate::AuthenticateLayer;
 use crate::layers::http::body_limit::{BodyLimitLayer, Limits};
 use crate::layers::http::client_address::ClientAddressLayer;
@@ -25,6 +26,7 @@ use crate::layers::http::host::HostLayer;
 use crate::layers::http::limit::LimitLayer;
 use crate::layers::http::metrics::MetricsLayer;
 use crate::layers::http::origin::{OriginLayer, Origins};
+use crate::layers::http::rate_limit::RateLimitLayer;
 use crate::layers::http::request_id::RequestIdLayer;
 use crate::layers::http::respond::RespondLayer;
 use crate::layers::http::trace::TraceLayer;
@@ -83,6 +85,7 @@ pub(super) struct Parts<R = CallRecorder> {
     pub(super) shared: Arc<Shared>,
     pub(super) catalogue: Arc<Catalogue>,
     pub(super) gate: Arc<Gate>,
+    pub(super) tool_limits: ToolLimitsLayer,
     pub(super) recorder: R,
     pub(super) trust: Arc<outbound::Trust>,
     pub(super) ending: Ending,
@@ -98,6 +101,7 @@ pub(super) struct Edge {
     pub(super) limit: LimitLayer,
     pub(super) host: HostLayer,
     pub(super) origins: Origins,
+    pub(super) rate_limit: RateLimitLayer,
     pub(super) body: Limits,
 }
 
@@ -119,6 +123,7 @@ impl Edge {
             limit: LimitLayer::new(http.max_in_flight),
             host: HostLayer::new(is_loopback, hosts),
             origins: Origins::new(is_loopback, origins),
+            rate_limit: RateLimitLayer::new(config.rate_limit),
             body: Limits::new(http.max_body_bytes),
         }
     }
@@ -150,6 +155,8 @@ impl<R: Recorder + Sync> Parts<R> {
             // Before anything is decided: what follows sees the real tool.
             .layer(ResolveLayer::new(Arc::clone(&self.catalogue)))
             .layer(PolicyLayer::new(Arc::clone(&self.gate)))
+            // Only what may be called counts.
+            .layer(self.tool_limits.clone())
             .service(dispatch::service(dispatch))
     }
 
@@ -168,6 +175,8 @@ impl<R: Recorder + Sync> Parts<R> {
             .layer(HostLayer::clone(&edge.host))
             .layer(OriginLayer::new(edge.origins.clone()))
             .layer(AuthenticateLayer::none())
+            // As soon as it is known whom to charge, and before a body is read.
+            .layer(edge.rate_limit)
             // Nobody unknown makes us read a body.
             .layer(BodyLimitLayer::new(edge.body))
             .service(mcp);

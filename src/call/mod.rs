@@ -14,7 +14,7 @@ mod request;
 mod session;
 
 pub use aside::Aside;
-pub use error::Error;
+pub use error::{Error, retry_seconds};
 pub use event::{Answer, Event, Responder, Response};
 pub use notes::Notes;
 pub use outcome::Outcome;

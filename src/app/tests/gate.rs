@@ -21,6 +21,7 @@ use crate::backends::scripted::{Answer as Script, Backend, config, context_with}
 use crate::call::{Answer, Event, Outcome, Responder};
 use crate::catalogue::{self, Catalogue, Kind, Member, Naming, Prefix, View, Visibility};
 use crate::layers::call::record::{Record, Recorder};
+use crate::layers::call::tool_limits::ToolLimitsLayer;
 use crate::layers::http::streams::Streams;
 use crate::mcp::{Capabilities, header as mcp_header};
 use crate::outbound::Trust;
@@ -91,6 +92,7 @@ impl Gate {
             shared: Arc::new(shared),
             catalogue,
             gate: Arc::new(Policy::default()),
+            tool_limits: ToolLimitsLayer::new(&config.tool_limits),
             recorder: records.clone(),
             trust: Arc::new(Trust::new(&[]).unwrap()),
             ending: Ending {

@@ -10,6 +10,7 @@ use tower::{Layer, Service};
 use super::Routed;
 use crate::call::{Error, Reply};
 use crate::catalogue::Route;
+use crate::observe::metrics::denied;
 use crate::policy::{Gate, Verdict};
 
 /// Puts [`Policy`] in front of a service.
@@ -49,7 +50,10 @@ impl<S> Policy<S> {
         };
         match verdict {
             Verdict::Allow => Ok(()),
-            Verdict::Deny(reason) => Err(Error::Denied(reason)),
+            Verdict::Deny(reason) => {
+                denied("policy");
+                Err(Error::Denied(reason))
+            }
         }
     }
 }

@@ -12,6 +12,7 @@ pub mod host;
 pub mod limit;
 pub mod metrics;
 pub mod origin;
+pub mod rate_limit;
 pub mod request_id;
 pub mod respond;
 pub mod streams;
