@@ -17,7 +17,8 @@ fn demo() -> Vec<String> {
 
 /// A gateway with this `config.yaml`, and the demo server under two names.
 async fn gateway(config: &str) -> (ConfigDir, Gateway) {
-    let config = format!("aggregator: {{exposure: native}}\n{config}");
+    // A call that stays silent becomes a stream soon, which tells that it is under way.
+    let config = format!("aggregator: {{exposure: native}}\nhttp: {{keepAlive: 1s}}\n{config}");
     let config = ConfigDir::new().config(&config).stdio("demo", &demo(), &json!({})).stdio(
         "other",
         &demo(),
@@ -169,10 +170,9 @@ async fn every_message_of_a_batch_is_charged_and_all_are_refused_or_none() {
 
 /// A call of a slow tool, once it is under way.
 async fn slow(client: &RawClient, backend: &str, ms: u64) -> Exchange {
-    let params = json!({"name": format!("x_{backend}_slow"), "arguments": {"ms": ms}, "_meta": {"progressToken": 1}});
-    let mut call = client.start("tools/call", &params).await;
-    let first = call.message().await.expect("progress, or a refusal");
-    assert!(first.contains("notifications/progress"), "{first}");
+    let params = json!({"name": format!("x_{backend}_slow"), "arguments": {"ms": ms}});
+    let call = client.start("tools/call", &params).await;
+    assert_eq!(call.response.header("content-type"), Some("text/event-stream"), "not refused");
     call
 }
 
@@ -181,10 +181,10 @@ async fn is_refused(client: &RawClient, backend: &str) -> bool {
     let tool = format!("x_{backend}_slow");
     let answer = client.call_tool(&tool, &json!({"ms": 0})).await;
     let Some(error) = member(&answer, "error") else { return false };
-    let error: Value = serde_json::from_str(error).unwrap();
+    let error: Value = serde_json::from_str(error).expect("JSON");
     assert_eq!(error["code"], -31008, "{answer}");
     assert_eq!(error["data"], json!({"backend": backend, "tool": tool, "retryAfter": 1}));
-    let message = error["message"].as_str().unwrap();
+    let message = error["message"].as_str().expect("a message");
     let named = format!("tool {tool} of backend {backend}: toolLimits[0] allows 1 calls at a time");
     assert!(message.starts_with(&named), "{message}");
     true
@@ -219,10 +219,10 @@ async fn tool_limits_count_for_a_session_a_principal_or_all() {
 async fn a_call_has_its_place_until_its_work_has_ended() {
     let (_config, gateway) = gateway("toolLimits: [{backend: demo, maxInFlight: 1}]\n").await;
     let client = gateway.client_that_sees(&["x_demo_slow", "x_other_slow"]).await;
-    let mut answered = slow(&client, "demo", 1000).await;
+    let mut answered = slow(&client, "demo", 5000).await;
     assert!(is_refused(&client, "demo").await);
     assert!(!is_refused(&client, "other").await, "a rule for other backends");
-    assert!(answered.response_message().await.contains("took 1000 ms"));
+    assert!(answered.response_message().await.contains("took 5000 ms"));
     until_accepted(&client, "demo").await;
 
     // A legacy client that is cut off has not cancelled: the work goes on, and so does its place.

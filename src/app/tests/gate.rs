@@ -79,8 +79,7 @@ impl Gate {
         let records = Records::default();
         let shutdown = Shutdown::new();
         let readiness = Readiness::new(watch::channel(true).1, shutdown.clone());
-        let mut config = Config::default();
-        config.aggregator.public_url = Some("https://gate.example/mcp".parse().unwrap());
+        let config = with_public_url();
         let shared = Shared {
             sessions: sessions.clone(),
             registry,
@@ -205,4 +204,10 @@ pub(super) fn question() -> (Event, oneshot::Receiver<Answer>) {
     let text = r#"{"jsonrpc":"2.0","id":7,"method":"roots/list"}"#;
     let responder = Responder::new(move |answer| drop(sender.send(answer)));
     (Event::Request(text.into(), responder), answer)
+}
+
+fn with_public_url() -> Config {
+    let mut config = Config::default();
+    config.aggregator.public_url = Some("https://gate.example/mcp".parse().unwrap());
+    config
 }
