@@ -257,6 +257,9 @@ async fn calls_that_begin_have_a_rate_at_every_endpoint() {
     let refused = client.call_tool("x_demo_echo", &arguments).await;
     assert!(refused.contains("toolLimits[0] allows 0.001 per second (burst 1)"), "{refused}");
     assert!(refused.contains("for each session; try again in 1000 s"), "{refused}");
+    let spelled = json!({"name": "x_demo_echo", "arguments": arguments});
+    let refused = client.call_tool("call_tool", &spelled).await;
+    assert!(refused.contains("toolLimits[0]"), "{refused}");
     let other = client.call_tool("x_other_echo", &arguments).await;
     assert!(member(&other, "result").is_some(), "{other}");
 

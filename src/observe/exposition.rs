@@ -122,7 +122,7 @@ mod tests {
     use http::StatusCode;
     use metrics::counter;
 
-    use super::super::metrics::{call_ended, denied, http_request, rate_limited, stream_opened};
+    use super::super::metrics::{call_ended, http_request, rate_limited, stream_opened};
     use super::*;
     use crate::call::Outcome;
 
@@ -138,7 +138,7 @@ mod tests {
             call_ended("tools/call", "now".into(), "time".into(), Outcome::Limited, took);
             drop(stream_opened());
             rate_limited("tool_in_flight");
-            denied("policy");
+            counter!(name::DENIED, "reason" => "denylist").increment(1);
             gauge!(name::BACKEND_STATE, "backend" => "time", "state" => "connected").set(1.0);
             gauge!(name::POOL_CONNECTIONS).set(2.0);
             gauge!(name::BACKEND_CONNECTIONS, "backend" => "time").set(2.0);
@@ -178,7 +178,7 @@ mod tests {
             "portcullis_pool_connections 2",
             r#"portcullis_backend_connections{backend="time"} 2"#,
             r#"portcullis_rate_limited_total{limit="tool_in_flight"} 1"#,
-            r#"portcullis_denied_total{reason="policy"} 1"#,
+            r#"portcullis_denied_total{reason="denylist"} 1"#,
             r#"portcullis_dropped_total{reason="late_response"} 1"#,
             r#"muster_tool_calls_total{tool="now",outcome="error"} 1"#,
             r#"muster_tool_call_duration_seconds_count{tool="now",outcome="error"} 1"#,

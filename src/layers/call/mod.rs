@@ -1,12 +1,14 @@
 //! The layers of the call stack, one file each: `Service<Call>` outside, `Service<Routed>` inside.
 
 pub mod dispatch;
+mod envelope;
 pub mod policy;
 pub mod record;
 pub mod resolve;
+mod spelling;
 pub mod tool_limits;
 
-use std::sync::Arc;
+pub use envelope::Render;
 
 use crate::call::Call;
 use crate::catalogue::Route;
@@ -25,8 +27,8 @@ pub struct Routed {
 /// A tool by the names that rules and people know it by.
 #[derive(Clone, Copy, Debug)]
 pub struct Tool<'a> {
-    /// Its backend's name.
-    pub backend: &'a Arc<str>,
+    /// Its backend's name; our own, if it is ours.
+    pub backend: &'a str,
     /// What the backend calls it.
     pub original: &'a str,
     /// What we call it.
@@ -43,7 +45,7 @@ impl Routed {
         }
         match &self.route {
             Route::Entry(entry) => Some(Tool {
-                backend: entry.backend.name(),
+                backend: entry.server(),
                 original: &entry.original,
                 exposed: &entry.exposed,
             }),

@@ -10,7 +10,6 @@ use tower::{Layer, Service};
 use super::Routed;
 use crate::call::{Error, Reply};
 use crate::catalogue::Route;
-use crate::observe::metrics::denied;
 use crate::policy::{Gate, Verdict};
 
 /// Puts [`Policy`] in front of a service.
@@ -50,9 +49,9 @@ impl<S> Policy<S> {
         };
         match verdict {
             Verdict::Allow => Ok(()),
-            Verdict::Deny(reason) => {
-                denied("policy");
-                Err(Error::Denied(reason))
+            Verdict::Deny { reason, message } => {
+                metrics::counter!("portcullis_denied_total", "reason" => reason).increment(1);
+                Err(Error::Denied(message))
             }
         }
     }

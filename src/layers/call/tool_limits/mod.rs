@@ -89,7 +89,7 @@ impl Rule {
     fn claim(&self, owner: Owner, tool: &Tool<'_>) -> Result<Claim<'_>, Error> {
         let error = |limit: String, whose, retry_after| Error::Limited {
             tool: tool.exposed.into(),
-            backend: Arc::clone(tool.backend),
+            backend: tool.backend.into(),
             rule: self.path.clone(),
             limit: limit.into(),
             whose,

@@ -34,9 +34,8 @@ impl Caller {
         let mut call = list_tools();
         call.client.session = (session > 0).then(|| SessionId::from_bytes([session; 16]));
         call.principal = Arc::new(Principal { subject: subject.into(), ..Principal::anonymous() });
-        let backend = Arc::from(backend);
         let exposed = format!("x_{backend}_{tool}");
-        self.0.check(&call, &Tool { backend: &backend, original: tool, exposed: &exposed })
+        self.0.check(&call, &Tool { backend, original: tool, exposed: &exposed })
     }
 }
 
