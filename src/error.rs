@@ -11,6 +11,7 @@ use crate::layers::http::body_limit::BodyError;
 use crate::layers::http::host::HostDenied;
 use crate::layers::http::limit::Overloaded;
 use crate::layers::http::origin::OriginDenied;
+use crate::layers::http::rate_limit::RateLimited;
 use crate::layers::http::streams::TooManyStreams;
 use crate::mcp::response::code;
 use crate::mcp::{Invalid, RequestId, response};
@@ -25,6 +26,7 @@ mod own {
     pub(super) const BUSY: i64 = -31005;
     pub(super) const DENIED: i64 = -31006;
     pub(super) const CANCELLED: i64 = -31007;
+    pub(super) const LIMITED: i64 = -31008;
 }
 
 /// Why a request has no ordinary answer.
@@ -87,6 +89,9 @@ pub enum Error {
     /// As many requests are under way as may be.
     #[error(transparent)]
     Overloaded(#[from] Overloaded),
+    /// The caller asks too often.
+    #[error(transparent)]
+    RateLimited(#[from] RateLimited),
     /// A host that is not ours.
     #[error(transparent)]
     Host(#[from] HostDenied),
@@ -128,6 +133,7 @@ impl Error {
             | Self::Streams(_)
             | Self::TooManySessions(_)
             | Self::Overloaded(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Randomness(_) => StatusCode::INTERNAL_SERVER_ERROR,
             // A legacy client initialises again on 404, which is the way out.
             Self::Call(call::Error::NotHome { .. }) => StatusCode::NOT_FOUND,
@@ -159,6 +165,7 @@ impl Error {
             Self::Draining | Self::Streams(_) | Self::TooManySessions(_) | Self::Overloaded(_) => {
                 own::BUSY
             }
+            Self::RateLimited(_) => own::LIMITED,
             Self::Randomness(_) => code::INTERNAL_ERROR,
             Self::Server(ServerError::Unavailable(error)) | Self::Call(error) => call_code(error),
         }
@@ -177,6 +184,9 @@ impl Error {
         let data = match self {
             Self::Server(ServerError::Unavailable(error)) | Self::Call(error) => call_data(error),
             Self::TooManySessions(_) => Some(retry_soon()),
+            Self::RateLimited(limited) => limited
+                .retry_after()
+                .map(|after| json!({ "retryAfter": call::retry_seconds(after) })),
             _ => None,
         };
         response::error(id.or(self.id()), self.code(), &self.to_string(), data.as_ref())
@@ -195,6 +205,10 @@ impl Error {
             | Self::TooManySessions(_)
             | Self::Overloaded(_) => {
                 headers.insert(header::RETRY_AFTER, RETRY_SOON.as_secs().into());
+            }
+            Self::RateLimited(limited) => {
+                let after = limited.retry_after().map(call::retry_seconds);
+                headers.extend(after.map(|after| (header::RETRY_AFTER, after.into())));
             }
             _ => {}
         }
@@ -219,6 +233,7 @@ fn call_code(error: &call::Error) -> i64 {
         E::BadAnswer { .. } => own::BACKEND_BAD_ANSWER,
         E::Timeout { .. } => own::BACKEND_TIMEOUT,
         E::Busy { .. } | E::Full { .. } | E::TooManySessions(_) | E::Stopping => own::BUSY,
+        E::Limited { .. } => own::LIMITED,
         E::Denied(_) => own::DENIED,
         E::Cancelled => own::CANCELLED,
         E::NoResponse => code::INTERNAL_ERROR,
@@ -240,6 +255,11 @@ fn call_data(error: &call::Error) -> Option<Value> {
             json!({ "backend": &**backend, "retryAfter": RETRY_SOON.as_secs() })
         }
         E::TooManySessions(_) => retry_soon(),
+        E::Limited { backend, tool, retry_after, .. } => json!({
+            "backend": &**backend,
+            "tool": tool,
+            "retryAfter": call::retry_seconds(*retry_after),
+        }),
         E::Connect { backend, .. }
         | E::NotHome { backend }
         | E::ConnectionLost { backend, .. }

@@ -1,11 +1,14 @@
 //! Every key of `config.yaml` changes what the gateway does. Those not here: `http.maxBodyBytes` (`bad_http.rs`),
 //! `http.drain` (`drain.rs`), `http.keepAlive` (`streams.rs`), `sessions.keyFiles` (`sessions.rs`), `metrics.musterNames`
-//! (`observe.rs`), `auth.allowUnauthenticated` (`cli.rs`), and `sessions.maxAge`, which is a minute at least.
+//! (`observe.rs`), `trustedProxies`, `rateLimit` and `toolLimits` (`limits.rs`),
+//! `auth.allowUnauthenticated` (`cli.rs`), and `sessions.maxAge`, which is a minute at least.
 
 use std::net::{Ipv6Addr, TcpListener};
 
 use portcullis_test_support::wire::{Connection, Request, Url};
-use portcullis_test_support::{ConfigDir, DEADLINE, Gateway, Peers, RawClient, Signal, within};
+use portcullis_test_support::{
+    ConfigDir, DEADLINE, Gateway, Peers, RawClient, Signal, member, within,
+};
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -52,11 +55,27 @@ async fn http_max_in_flight_bounds_requests_without_an_answer() {
 async fn http_max_streams_bounds_open_streams() {
     let (_config, gateway) = gateway("http: {maxStreams: 1}\n").await;
     let client = gateway.client_that_sees(&["x_demo_echo"]).await;
+    let slow = |ms: u64| json!({"name": "x_demo_slow", "arguments": {"ms": ms}, "_meta": {"progressToken": 1}});
     let first = client.listen().await;
     assert_eq!(first.status, 200);
-    assert_eq!(client.listen().await.status, 503);
+    let refused = client.listen().await;
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")));
+    let mut call = client.start("tools/call", &slow(10_000)).await;
+    assert_eq!((call.response.status, call.response.header("retry-after")), (503, Some("1")));
+    let error = call.message().await.expect("an error");
+    assert_eq!(member(&error, "id"), Some(&*call.id.to_string()), "{error}");
+    assert!(error.contains("1 streams are open, as many as there may be"), "{error}");
+    let cancelled = r#"portcullis_calls_total{method="tools/call",tool="x_demo_slow",backend="demo",outcome="cancelled""#;
+    gateway.until_metric(cancelled, |count| count > 0.5).await;
     assert_eq!(ping(&client).send().await.status, 200, "what needs no stream goes on");
+    let echo = client.call_tool("x_demo_echo", &json!({"message": "without a stream"})).await;
+    assert!(echo.contains("without a stream"), "{echo}");
     drop(first);
+    gateway.until_metric("portcullis_streams_open", |open| open < 0.5).await;
+    let mut call = client.start("tools/call", &slow(500)).await;
+    assert_eq!(call.response.status, 200);
+    assert_eq!(client.listen().await.status, 503, "the stream of a call counts as well");
+    assert!(call.response_message().await.contains("took 500 ms"));
     gateway.until_metric("portcullis_streams_open", |open| open < 0.5).await;
     assert_eq!(client.listen().await.status, 200);
 }

@@ -1,8 +1,12 @@
 //! `config.yaml`, composed of what each module wants to know.
 
-use serde_json::{Value as Json, json};
+use ipnet::IpNet;
+use serde_json::json;
 
 use crate::config::{Fields, Section};
+use crate::layers::call::tool_limits::ToolLimit;
+use crate::layers::http::client_address::trusted_proxy;
+use crate::layers::rate::Rate;
 use crate::{authn, catalogue, observe, server, sessions};
 
 /// The whole of `config.yaml`, checked: nothing in here waits to be parsed.
@@ -12,6 +16,12 @@ pub struct Config {
     pub aggregator: server::Aggregator,
     /// `http`.
     pub http: server::Http,
+    /// `trustedProxies`: the networks of proxies that say where a request came from.
+    pub trusted_proxies: Vec<IpNet>,
+    /// `rateLimit`: how often a caller may ask.
+    pub rate_limit: Option<Rate>,
+    /// `toolLimits`: how often, and how many at a time, tools may be called.
+    pub tool_limits: Vec<ToolLimit>,
     /// `sessions`.
     pub sessions: sessions::Config,
     /// `catalogue`.
@@ -28,15 +38,17 @@ impl Section for Config {
     fn read(&mut self, fields: &mut Fields<'_, '_>) {
         fields.section("aggregator", &mut self.aggregator);
         fields.section("http", &mut self.http);
+        fields.set_list("trustedProxies", &mut self.trusted_proxies, trusted_proxy);
+        self.rate_limit = fields.within("rateLimit", Rate::read);
+        if let Some(limits) = fields.sections("toolLimits") {
+            self.tool_limits = limits;
+        }
         fields.section("sessions", &mut self.sessions);
         fields.section("catalogue", &mut self.catalogue);
         fields.section("metrics", &mut self.metrics);
         fields.section("logging", &mut self.logging);
         fields.section("auth", &mut self.auth);
         fields.later("kubernetes", &json!(false));
-        fields.later("trustedProxies", &json!([]));
-        fields.later("rateLimit", &Json::Null);
-        fields.later("toolLimits", &json!([]));
         fields.later("denylist", &json!({"enabled": true, "allow": [], "block": []}));
         fields.later("stateDir", &json!(""));
         // Where muster keeps its objects in a cluster, and a key that nothing has ever read.

@@ -21,6 +21,7 @@ use crate::backends::{self, Background};
 use crate::builtin;
 use crate::catalogue::{Catalogue, Exposing, Judge, Member, Naming};
 use crate::definitions::{Quarantined, Server};
+use crate::layers::call::tool_limits::ToolLimitsLayer;
 use crate::layers::http::streams::Streams;
 use crate::observe::call_log::CallLog;
 use crate::observe::exposition;
@@ -199,6 +200,7 @@ impl Backside {
             shared: Arc::new(shared),
             catalogue: Arc::clone(&self.catalogue),
             gate: Arc::clone(&self.gate),
+            tool_limits: ToolLimitsLayer::new(&config.tool_limits),
             recorder: CallRecorder { log: is_logged.then(|| CallLog::new(format)) },
             trust: Arc::clone(&self.trust),
             ending: Ending {
@@ -206,11 +208,7 @@ impl Backside {
                 stopping: shutdown.stopping().clone(),
             },
             open,
-            edge: Edge::new(
-                &config.http,
-                config.aggregator.public_url.as_ref(),
-                listeners.is_loopback(),
-            ),
+            edge: Edge::new(config, listeners.is_loopback()),
         }
     }
 

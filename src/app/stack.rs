@@ -7,8 +7,8 @@ use bytes::Bytes;
 use http::{Request, Response};
 use tokio_util::task::TaskTracker;
 use tower::{Service, ServiceBuilder};
-use url::Url;
 
+use super::config::Config;
 use super::recorder::CallRecorder;
 use crate::catalogue::Catalogue;
 use crate::error::{Error, render_call};
@@ -16,14 +16,17 @@ use crate::layers::call::dispatch::{self, Dispatch};
 use crate::layers::call::policy::PolicyLayer;
 use crate::layers::call::record::{RecordLayer, Recorder};
 use crate::layers::call::resolve::ResolveLayer;
+use crate::layers::call::tool_limits::ToolLimitsLayer;
 use crate::layers::http::authenticate::AuthenticateLayer;
 use crate::layers::http::body_limit::{BodyLimitLayer, Limits};
+use crate::layers::http::client_address::ClientAddressLayer;
 use crate::layers::http::cors;
 use crate::layers::http::headers::HeadersLayer;
 use crate::layers::http::host::HostLayer;
 use crate::layers::http::limit::LimitLayer;
 use crate::layers::http::metrics::MetricsLayer;
 use crate::layers::http::origin::{OriginLayer, Origins};
+use crate::layers::http::rate_limit::RateLimitLayer;
 use crate::layers::http::request_id::RequestIdLayer;
 use crate::layers::http::respond::RespondLayer;
 use crate::layers::http::trace::TraceLayer;
@@ -32,7 +35,7 @@ use crate::policy::Gate;
 use crate::routes::mcp::{Ending, Mcp, Shared, Stack};
 use crate::routes::metrics::Operations;
 use crate::routes::{self, Groups, Open, Path};
-use crate::server::{self, Body, BoxError};
+use crate::server::{Body, BoxError};
 use crate::sessions::Keeper;
 
 /// A request's body: hyper's, or a test's.
@@ -82,6 +85,7 @@ pub(super) struct Parts<R = CallRecorder> {
     pub(super) shared: Arc<Shared>,
     pub(super) catalogue: Arc<Catalogue>,
     pub(super) gate: Arc<Gate>,
+    pub(super) tool_limits: ToolLimitsLayer,
     pub(super) recorder: R,
     pub(super) trust: Arc<outbound::Trust>,
     pub(super) ending: Ending,
@@ -93,17 +97,20 @@ pub(super) struct Parts<R = CallRecorder> {
 #[derive(Clone)]
 pub(super) struct Edge {
     pub(super) request_id: RequestIdLayer,
+    pub(super) client_address: ClientAddressLayer,
     pub(super) limit: LimitLayer,
     pub(super) host: HostLayer,
     pub(super) origins: Origins,
+    pub(super) rate_limit: RateLimitLayer,
     pub(super) body: Limits,
 }
 
 impl Edge {
     /// Under its public URL the gateway is known to everybody it is for.
-    pub(super) fn new(http: &server::Http, public_url: Option<&Url>, is_loopback: bool) -> Self {
+    pub(super) fn new(config: &Config, is_loopback: bool) -> Self {
+        let http = &config.http;
         let (mut hosts, mut origins) = (http.allowed_hosts.clone(), http.allowed_origins.clone());
-        if let Some(url) = public_url {
+        if let Some(url) = &config.aggregator.public_url {
             origins.push(url.origin().ascii_serialization());
             // Elsewhere an empty list lets all hosts pass, and the URL must not change that.
             if is_loopback || !hosts.is_empty() {
@@ -112,9 +119,11 @@ impl Edge {
         }
         Self {
             request_id: RequestIdLayer::new(),
+            client_address: ClientAddressLayer::new(config.trusted_proxies.clone()),
             limit: LimitLayer::new(http.max_in_flight),
             host: HostLayer::new(is_loopback, hosts),
             origins: Origins::new(is_loopback, origins),
+            rate_limit: RateLimitLayer::new(config.rate_limit),
             body: Limits::new(http.max_body_bytes),
         }
     }
@@ -146,6 +155,8 @@ impl<R: Recorder + Sync> Parts<R> {
             // Before anything is decided: what follows sees the real tool.
             .layer(ResolveLayer::new(Arc::clone(&self.catalogue), render_call))
             .layer(PolicyLayer::new(Arc::clone(&self.gate)))
+            // Only what may be called counts.
+            .layer(self.tool_limits.clone())
             .service(dispatch::service(dispatch))
     }
 
@@ -164,12 +175,16 @@ impl<R: Recorder + Sync> Parts<R> {
             .layer(HostLayer::clone(&edge.host))
             .layer(OriginLayer::new(edge.origins.clone()))
             .layer(AuthenticateLayer::none())
+            // As soon as it is known whom to charge, and before a body is read.
+            .layer(edge.rate_limit)
             // Nobody unknown makes us read a body.
             .layer(BodyLimitLayer::new(edge.body))
             .service(mcp);
         ServiceBuilder::new()
             // Everything below can name the request.
             .layer(edge.request_id)
+            // Before anything that tells clients apart, in a log or by a limit.
+            .layer(edge.client_address)
             .layer(TraceLayer::new(Path::group))
             // Sees every response, refusals too.
             .layer(MetricsLayer::new(Path::group))

@@ -81,6 +81,25 @@ pub enum Error {
     /// The gateway keeps something for as many sessions as it may.
     #[error("the gateway already keeps streams or subscriptions for {0} sessions; try again soon")]
     TooManySessions(usize),
+    /// A limit that the configuration sets on tools is reached.
+    #[error(
+        "tool {tool} of backend {backend}: {rule} allows {limit} for {whose}; try again in {} s",
+        retry_seconds(*retry_after)
+    )]
+    Limited {
+        /// Its exposed name.
+        tool: Box<str>,
+        /// Its backend's name.
+        backend: Box<str>,
+        /// Which rule it is, by its path in the configuration.
+        rule: Box<str>,
+        /// What it allows.
+        limit: Box<str>,
+        /// For whom.
+        whose: &'static str,
+        /// When there may be room again.
+        retry_after: Duration,
+    },
     /// Nothing came from the backend for too long.
     #[error("backend {backend} was silent for {} s", after.as_secs_f64())]
     Timeout {
@@ -109,6 +128,12 @@ pub enum Error {
     Stopping,
 }
 
+/// As `Retry-After` and `retryAfter` say it: whole seconds, rounded up, one at least.
+pub fn retry_seconds(after: Duration) -> u64 {
+    let begun = u64::from(after.subsec_nanos() > 0);
+    after.as_secs().saturating_add(begun).max(1)
+}
+
 fn reason(detail: Option<&Arc<str>>) -> String {
     detail.map(|detail| format!(": {detail}")).unwrap_or_default()
 }
@@ -118,7 +143,10 @@ impl Error {
     pub const fn outcome(&self) -> Outcome {
         match self {
             Self::Timeout { .. } => Outcome::Timeout,
-            Self::Busy { .. } | Self::Full { .. } | Self::TooManySessions(_) => Outcome::Limited,
+            Self::Busy { .. }
+            | Self::Full { .. }
+            | Self::TooManySessions(_)
+            | Self::Limited { .. } => Outcome::Limited,
             Self::Denied(_) => Outcome::Denied,
             Self::Cancelled => Outcome::Cancelled,
             Self::UnknownTool(_)
@@ -140,5 +168,17 @@ impl Error {
 impl From<InvalidParams> for Error {
     fn from(error: InvalidParams) -> Self {
         Self::InvalidParams(error.to_string().into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_that_waits_as_long_as_it_is_told_does_not_come_too_early() {
+        for (millis, seconds) in [(0, 1), (1, 1), (1000, 1), (1001, 2), (59_999, 60)] {
+            assert_eq!(retry_seconds(Duration::from_millis(millis)), seconds, "{millis}");
+        }
     }
 }

@@ -17,7 +17,7 @@ mod tool_result;
 
 pub use aside::Aside;
 pub use builtin::{Builtin, Spelling};
-pub use error::Error;
+pub use error::{Error, retry_seconds};
 pub use event::{Answer, Event, Responder, Response};
 pub use notes::Notes;
 pub use outcome::Outcome;

@@ -2,3 +2,6 @@
 
 pub mod call;
 pub mod http;
+pub mod rate;
+
+mod identity;

@@ -98,6 +98,12 @@ fn describe() {
         "Names and URIs that are not shown because another backend has them."
     );
     describe_counter!(
+        name::RATE_LIMITED,
+        Unit::Count,
+        "Requests and calls that were refused by a limit, by the kind of limit."
+    );
+    describe_counter!(name::DENIED, Unit::Count, "Calls that were refused by policy, by reason.");
+    describe_counter!(
         name::DROPPED,
         Unit::Count,
         "Messages, streams and connections that were dropped, by reason."
@@ -121,7 +127,7 @@ mod tests {
     use http::StatusCode;
     use metrics::counter;
 
-    use super::super::metrics::{call_ended, http_request, stream_opened};
+    use super::super::metrics::{call_ended, http_request, rate_limited, stream_opened};
     use super::*;
     use crate::call::Outcome;
 
@@ -136,6 +142,8 @@ mod tests {
             http_request("POST", "mcp", StatusCode::OK, took);
             call_ended("tools/call", "now".into(), "time".into(), Outcome::Limited, took);
             drop(stream_opened());
+            rate_limited("tool_in_flight");
+            counter!(name::DENIED, "reason" => "denylist").increment(1);
             gauge!(name::BACKEND_STATE, "backend" => "time", "state" => "connected").set(1.0);
             gauge!(name::POOL_CONNECTIONS).set(2.0);
             gauge!(name::BACKEND_CONNECTIONS, "backend" => "time").set(2.0);
@@ -152,7 +160,7 @@ mod tests {
         let text = measured();
         let metrics: Vec<_> =
             text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
-        assert_eq!(metrics.len(), 15, "{text}");
+        assert_eq!(metrics.len(), 17, "{text}");
         for metric in metrics {
             let (name, kind) = metric.split_once(' ').unwrap();
             assert!(text.contains(&format!("# HELP {name} ")), "{name}");
@@ -176,6 +184,8 @@ mod tests {
             "portcullis_pool_connections 2",
             r#"portcullis_backend_connections{backend="time"} 2"#,
             r#"portcullis_backend_evictions_total{backend="time",reason="idle"} 1"#,
+            r#"portcullis_rate_limited_total{limit="tool_in_flight"} 1"#,
+            r#"portcullis_denied_total{reason="denylist"} 1"#,
             r#"portcullis_dropped_total{reason="late_response"} 1"#,
             r#"muster_tool_calls_total{tool="now",outcome="error"} 1"#,
             r#"muster_tool_call_duration_seconds_count{tool="now",outcome="error"} 1"#,

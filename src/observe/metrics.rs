@@ -32,6 +32,8 @@ pub(super) mod name {
     pub(in crate::observe) const BACKEND_CONNECTIONS: &str = "portcullis_backend_connections";
     pub(in crate::observe) const BACKEND_EVICTIONS: &str = "portcullis_backend_evictions_total";
     pub(in crate::observe) const COLLISIONS: &str = "portcullis_catalogue_collisions";
+    pub(in crate::observe) const RATE_LIMITED: &str = "portcullis_rate_limited_total";
+    pub(in crate::observe) const DENIED: &str = "portcullis_denied_total";
     pub(in crate::observe) const DROPPED: &str = "portcullis_dropped_total";
     pub(in crate::observe) const BUILD_INFO: &str = "portcullis_build_info";
     pub(in crate::observe) const MUSTER_TOOL_CALLS: &str = "muster_tool_calls_total";
@@ -149,6 +151,11 @@ const fn in_muster_words(outcome: Outcome) -> &'static str {
         | Outcome::Timeout
         | Outcome::Cancelled => "error",
     }
+}
+
+/// A request or a call was refused by this kind of limit.
+pub(crate) fn rate_limited(limit: &'static str) {
+    counter!(name::RATE_LIMITED, "limit" => limit).increment(1);
 }
 
 /// A stream to a client that is open, until this is dropped.

@@ -23,6 +23,7 @@ use crate::catalogue::{
     self, Catalogue, Exposing, Exposure, Kind, Member, Naming, Prefix, View, Visibility,
 };
 use crate::layers::call::record::{Record, Recorder};
+use crate::layers::call::tool_limits::ToolLimitsLayer;
 use crate::layers::http::streams::Streams;
 use crate::mcp::{Capabilities, header as mcp_header};
 use crate::outbound::Trust;
@@ -86,18 +87,19 @@ impl Gate {
         let records = Records::default();
         let shutdown = Shutdown::new();
         let readiness = Readiness::new(watch::channel(true).1, shutdown.clone());
-        let http = Config::default().http;
+        let config = with_public_url();
         let shared = Shared {
             sessions: sessions.clone(),
             registry,
             catalogue: catalogue.clone(),
-            keep_alive: http.keep_alive,
-            streams: Streams::new(http.max_streams),
+            keep_alive: config.http.keep_alive,
+            streams: Streams::new(config.http.max_streams),
         };
         let parts = Parts {
             shared: Arc::new(shared),
             catalogue,
             gate: policy,
+            tool_limits: ToolLimitsLayer::new(&config.tool_limits),
             recorder: records.clone(),
             trust: Arc::new(Trust::new(&[]).unwrap()),
             ending: Ending {
@@ -105,7 +107,7 @@ impl Gate {
                 stopping: shutdown.stopping().clone(),
             },
             open: Open::new(readiness, "http://localhost/mcp"),
-            edge: Edge::new(&http, Some(&"https://gate.example/mcp".parse().unwrap()), true),
+            edge: Edge::new(&config, true),
         };
         let stack = BoxCloneService::new(parts.build(&TaskTracker::new()));
         Self { stack, backend, records, sessions }
@@ -210,4 +212,10 @@ pub(super) fn question() -> (Event, oneshot::Receiver<Answer>) {
     let text = r#"{"jsonrpc":"2.0","id":7,"method":"roots/list"}"#;
     let responder = Responder::new(move |answer| drop(sender.send(answer)));
     (Event::Request(text.into(), responder), answer)
+}
+
+fn with_public_url() -> Config {
+    let mut config = Config::default();
+    config.aggregator.public_url = Some("https://gate.example/mcp".parse().unwrap());
+    config
 }

@@ -5,16 +5,19 @@
 
 pub mod authenticate;
 pub mod body_limit;
+pub mod client_address;
 pub mod cors;
 pub mod headers;
 pub mod host;
 pub mod limit;
 pub mod metrics;
 pub mod origin;
+pub mod rate_limit;
 pub mod request_id;
 pub mod respond;
 pub mod streams;
 pub mod trace;
 
+mod forwarded;
 mod limited;
 mod refuse;

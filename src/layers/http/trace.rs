@@ -7,8 +7,10 @@ use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
 use tower::{Layer, Service};
+use tracing::field::display;
 use tracing::{Span, debug, debug_span};
 
+use super::client_address::ClientAddress;
 use super::request_id::RequestId;
 
 /// Opens a span at `debug`; at less talkative levels a request costs one comparison.
@@ -42,7 +44,9 @@ pub struct Trace<S> {
 impl<S> Trace<S> {
     fn span<B>(&self, req: &Request<B>) -> Span {
         let request_id = req.extensions().get::<RequestId>().map(RequestId::as_str);
-        debug_span!("request", request_id, method = %req.method(), route = (self.route)(req.uri().path()))
+        let client = req.extensions().get().map(|ClientAddress(address)| display(address));
+        let route = (self.route)(req.uri().path());
+        debug_span!("request", request_id, client, method = %req.method(), route)
     }
 }
 

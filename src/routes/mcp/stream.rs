@@ -26,7 +26,13 @@ pub(super) fn response(
     mut relays: Vec<Guarded>,
     ready: &[Bytes],
 ) -> Result<Response<Body>, Error> {
-    let open = shared.streams.open()?;
+    let open = shared.streams.open().inspect_err(|_| {
+        // The client gets an error instead of a stream: nobody is left to take the answers, and
+        // whoever tries again must not find the first try still at work.
+        for relay in &mut relays {
+            relay.fail(&call::Error::Cancelled);
+        }
+    })?;
     let mut frames: VecDeque<Bytes> = relays.iter_mut().filter_map(Guarded::open_stream).collect();
     frames.extend(ready.iter().map(|message| sse::encode(message, None)));
     let keep_alive = quiet(shared.keep_alive);
