@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::config::{Fields, Section};
+use crate::config::{Fields, Section, Shown};
 use crate::{authn, catalogue, observe, server, sessions};
 
 /// The whole of `config.yaml`, checked: nothing in here waits to be parsed.
@@ -45,6 +45,20 @@ impl Section for Config {
         fields.moved("mcpServers", "is not a key of config.yaml; run `portcullis import` on it");
         fields.moved("servers", "is not a key of config.yaml; run `portcullis import` on it");
         self.check(fields);
+    }
+}
+
+impl Shown for Config {
+    fn shown(&self) -> Json {
+        json!({
+            "aggregator": self.aggregator.shown(),
+            "http": self.http.shown(),
+            "sessions": self.sessions.shown(),
+            "catalogue": self.catalogue.shown(),
+            "metrics": self.metrics.shown(),
+            "logging": self.logging.shown(),
+            "auth": self.auth.shown(),
+        })
     }
 }
 
