@@ -21,6 +21,7 @@ mod questions;
 pub mod relay;
 #[cfg(test)]
 pub(crate) mod scripted;
+mod secrets;
 mod state;
 pub mod stdio;
 mod unsolicited;
@@ -35,5 +36,6 @@ pub use listing::Listing;
 pub use offer::{Declared, Item, Kind, Kinds, Offer};
 pub use open::{Background, MAX_MESSAGE_BYTES, OpenError, Opened};
 pub use pool::{ConnectError, ListChanged, Pool, Pooled};
+pub use secrets::{REDACTED, shown_arguments, shown_url};
 pub use state::BackendState;
 pub use unsolicited::{INBOX_CAPACITY, Unsolicited};
