@@ -148,7 +148,10 @@ impl Backside {
         });
         let registry = Registry::start(definitions.collect(), &context);
         let news = CancellationToken::new();
-        let gate = Arc::new(Gate::new(is_loopback));
+        // Behind a proxy everybody comes from loopback.
+        let changes_are_open = is_loopback && config.aggregator.public_url.is_none();
+        let gate = Gate::new(changes_are_open).with_denylist(config.denylist.clone());
+        let gate = Arc::new(gate);
         let catalogue = Catalogue::start(
             config.catalogue.clone(),
             Exposing {
@@ -160,7 +163,9 @@ impl Backside {
             &background,
             news.clone(),
         );
-        catalogue.offer(builtin::entries(&builtin::Parts { catalogue: Arc::clone(&catalogue) }));
+        catalogue.offer(builtin::entries(&builtin::Parts {
+            catalogue: Arc::clone(&catalogue),
+        }));
         let (ready, is_ready) = watch::channel(false);
         let follow = |task: futures_util::future::BoxFuture<'static, ()>| {
             let news = news.clone();
