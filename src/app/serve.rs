@@ -165,6 +165,7 @@ impl Backside {
         );
         catalogue.offer(builtin::entries(&builtin::Parts {
             catalogue: Arc::clone(&catalogue),
+            gate: Arc::clone(&gate),
         }));
         let (ready, is_ready) = watch::channel(false);
         let follow = |task: futures_util::future::BoxFuture<'static, ()>| {

@@ -4,21 +4,27 @@
 //! layers.
 
 mod arguments;
+mod core;
 mod meta;
 mod tool;
 
 use std::sync::Arc;
 
 use crate::catalogue::{Catalogue, Entry};
+use crate::policy::Gate;
 
 /// What the tools of ours look at.
 #[derive(Clone)]
 pub struct Parts {
     /// What is exposed.
     pub catalogue: Arc<Catalogue>,
+    /// Who may use it.
+    pub gate: Arc<Gate>,
 }
 
 /// Everything that Portcullis itself offers.
 pub fn entries(parts: &Parts) -> Vec<Arc<Entry>> {
-    meta::entries(&parts.catalogue)
+    let mut entries = meta::entries(&parts.catalogue);
+    entries.extend(core::entries(parts));
+    entries
 }
