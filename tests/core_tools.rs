@@ -20,7 +20,7 @@ impl House {
     async fn start() -> Self {
         let web = Backend::demo_http(BINARY).await;
         let config = ConfigDir::new()
-            .config("aggregator: {exposure: both}\nsessions: {keyFiles: [key]}\n")
+            .config("aggregator: {exposure: both}\nsessions: {keyFiles: [key]}\ndenylist: {block: [{backend: pipe, tool: slow}]}\n")
             .file("key", SESSION_KEY)
             .server("pipe", &json!({
                 "type": "stdio", "command": "portcullis", "args": ["demo-server"],

@@ -1,5 +1,6 @@
 //! A configuration as the gateway shows it: every key, with what it comes to.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -22,11 +23,29 @@ fn said(node: &Node, path: &str) -> Vec<(String, String)> {
             below.collect()
         }
         Data::List(items) => {
-            let items: Vec<_> = items.iter().filter_map(Node::text).collect();
+            let items: Vec<_> = items.iter().map(item_said).collect();
             vec![(path[1..].to_owned(), format!("[{}]", items.join(", ")))]
         }
         _ => vec![(path[1..].to_owned(), node.text().unwrap_or("null").to_owned())],
     }
+}
+
+/// A mapping in a list as `key=value` for each of its keys.
+fn item_said(item: &Node) -> String {
+    let pairs = item.entries().iter().map(|it| (it.key.clone(), item_said(&it.value)));
+    item.text().map_or_else(|| joined(pairs), str::to_owned)
+}
+
+fn item_shown(item: &Json) -> String {
+    let keys = item.as_object().into_iter().flatten();
+    let pairs = keys.map(|(key, value)| (key.clone(), item_shown(value)));
+    let text = || item.as_str().map_or_else(|| item.to_string(), str::to_owned);
+    if item.is_object() { joined(pairs) } else { text() }
+}
+
+fn joined(pairs: impl Iterator<Item = (String, String)>) -> String {
+    let pairs: BTreeSet<_> = pairs.map(|(key, value)| format!("{key}={value}")).collect();
+    pairs.into_iter().collect::<Vec<_>>().join(" ")
 }
 
 fn shown(value: &Json, path: &str) -> Vec<(String, String)> {
@@ -36,7 +55,7 @@ fn shown(value: &Json, path: &str) -> Vec<(String, String)> {
             return below.collect();
         }
         Json::Array(items) => {
-            let items: Vec<_> = items.iter().filter_map(Json::as_str).collect();
+            let items: Vec<_> = items.iter().map(item_shown).collect();
             format!("[{}]", items.join(", "))
         }
         Json::String(text) => text.clone(),
@@ -85,6 +104,7 @@ http:
   keepAlive: 2s500ms
 sessions: {keyFiles: [/key], maxAge: 36h}
 catalogue: {grace: 1s, firstListWait: 250ms}
+denylist: {enabled: false, allow: [{backend: a, tool: cleanup}], block: [{backend: 'b*', tool: '*'}]}
 metrics: {host: '::1', port: 2, musterNames: true}
 logging: {level: debug, format: text, calls: false}
 auth: {allowUnauthenticated: true}

@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use crate::config::{Fields, Section, Shown};
-use crate::{authn, catalogue, observe, server, sessions};
+use crate::{authn, catalogue, observe, policy, server, sessions};
 
 /// The whole of `config.yaml`, checked: nothing in here waits to be parsed.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +16,8 @@ pub struct Config {
     pub sessions: sessions::Config,
     /// `catalogue`.
     pub catalogue: catalogue::Config,
+    /// `denylist`.
+    pub denylist: policy::Config,
     /// `metrics`.
     pub metrics: observe::Metrics,
     /// `logging`.
@@ -30,6 +32,7 @@ impl Section for Config {
         fields.section("http", &mut self.http);
         fields.section("sessions", &mut self.sessions);
         fields.section("catalogue", &mut self.catalogue);
+        fields.section("denylist", &mut self.denylist);
         fields.section("metrics", &mut self.metrics);
         fields.section("logging", &mut self.logging);
         fields.section("auth", &mut self.auth);
@@ -37,7 +40,6 @@ impl Section for Config {
         fields.later("trustedProxies", &json!([]));
         fields.later("rateLimit", &Json::Null);
         fields.later("toolLimits", &json!([]));
-        fields.later("denylist", &json!({"enabled": true, "allow": [], "block": []}));
         fields.later("stateDir", &json!(""));
         // Where muster keeps its objects in a cluster, and a key that nothing has ever read.
         fields.get::<String>("namespace");
@@ -55,6 +57,7 @@ impl Shown for Config {
             "http": self.http.shown(),
             "sessions": self.sessions.shown(),
             "catalogue": self.catalogue.shown(),
+            "denylist": self.denylist.shown(),
             "metrics": self.metrics.shown(),
             "logging": self.logging.shown(),
             "auth": self.auth.shown(),

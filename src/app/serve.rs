@@ -154,7 +154,10 @@ impl Backside {
         });
         let registry = Registry::start(definitions.collect(), &context);
         let news = CancellationToken::new();
-        let gate = Arc::new(Gate::new(is_loopback));
+        // Behind a proxy everybody comes from loopback.
+        let changes_are_open = is_loopback && config.aggregator.public_url.is_none();
+        let gate = Gate::new(changes_are_open).with_denylist(config.denylist.clone());
+        let gate = Arc::new(gate);
         let catalogue = Catalogue::start(
             config.catalogue.clone(),
             Exposing {
@@ -168,6 +171,7 @@ impl Backside {
         );
         catalogue.offer(builtin::entries(&builtin::Parts {
             catalogue: Arc::clone(&catalogue),
+            gate: Arc::clone(&gate),
             registry: Arc::clone(&registry),
             set_up: set_up(loaded, url),
         }));

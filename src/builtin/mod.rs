@@ -14,6 +14,7 @@ use serde_json::Value as Json;
 
 use crate::catalogue::{Catalogue, Entry};
 use crate::definitions::{Quarantined, Server};
+use crate::policy::Gate;
 use crate::supervise::Registry;
 
 /// What the tools of ours look at.
@@ -21,6 +22,8 @@ use crate::supervise::Registry;
 pub struct Parts {
     /// What is exposed.
     pub catalogue: Arc<Catalogue>,
+    /// Who may use it.
+    pub gate: Arc<Gate>,
     /// The backends.
     pub registry: Arc<Registry>,
     /// What they and the gateway were set up as.

@@ -21,7 +21,7 @@ pub struct Fields<'a, 'e> {
     pub(super) reader: &'a mut Reader<'e>,
     entries: &'a [Entry],
     path: String,
-    location: Location,
+    pub(super) location: Location,
     asked: Vec<&'static str>,
     moved: Vec<&'static str>,
 }
@@ -334,7 +334,7 @@ impl<'a, 'e> Fields<'a, 'e> {
         None
     }
 
-    fn wrong_kind(&mut self, key: &'static str, kind: &str, example: &str) {
+    pub(super) fn wrong_kind(&mut self, key: &'static str, kind: &str, example: &str) {
         if self.entry(key).is_some_and(|entry| entry.value.data != Data::Broken) {
             self.problem(key, format!("must be {kind}, for example {example}"));
         }

@@ -95,10 +95,16 @@ impl<'e> Reader<'e> {
     }
 
     pub(super) fn remember_scalar(&mut self, path: &str) {
+        if !self.overrides {
+            return; // inside a list, too, which no variable can name
+        }
         self.scalars.insert(screaming_snake(path));
     }
 
     pub(super) fn remember_other(&mut self, path: &str) {
+        if !self.overrides {
+            return;
+        }
         self.others.insert(screaming_snake(path));
     }
 }

@@ -92,6 +92,7 @@ fn describe() {
         name::COLLISIONS,
         "Names and URIs that are not shown because another backend has them."
     );
+    describe_counter!(name::DENIED, Unit::Count, "Calls that were refused by policy, by reason.");
     describe_counter!(
         name::DROPPED,
         Unit::Count,
@@ -116,7 +117,7 @@ mod tests {
     use http::StatusCode;
     use metrics::counter;
 
-    use super::super::metrics::{call_ended, http_request, stream_opened};
+    use super::super::metrics::{call_ended, denied, http_request, stream_opened};
     use super::*;
     use crate::call::Outcome;
 
@@ -131,6 +132,7 @@ mod tests {
             http_request("POST", "mcp", StatusCode::OK, took);
             call_ended("tools/call", "now".into(), "time".into(), Outcome::Limited, took);
             drop(stream_opened());
+            denied("denylist");
             gauge!(name::BACKEND_STATE, "backend" => "time", "state" => "connected").set(1.0);
             gauge!(name::POOL_CONNECTIONS).set(2.0);
             gauge!(name::BACKEND_CONNECTIONS, "backend" => "time").set(2.0);
@@ -146,7 +148,7 @@ mod tests {
         let text = measured();
         let metrics: Vec<_> =
             text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
-        assert_eq!(metrics.len(), 14, "{text}");
+        assert_eq!(metrics.len(), 15, "{text}");
         for metric in metrics {
             let (name, kind) = metric.split_once(' ').unwrap();
             assert!(text.contains(&format!("# HELP {name} ")), "{name}");
@@ -169,6 +171,7 @@ mod tests {
             "portcullis_streams_open 0",
             "portcullis_pool_connections 2",
             r#"portcullis_backend_connections{backend="time"} 2"#,
+            r#"portcullis_denied_total{reason="denylist"} 1"#,
             r#"portcullis_dropped_total{reason="late_response"} 1"#,
             r#"muster_tool_calls_total{tool="now",outcome="error"} 1"#,
             r#"muster_tool_call_duration_seconds_count{tool="now",outcome="error"} 1"#,

@@ -31,6 +31,7 @@ pub(super) mod name {
     pub(in crate::observe) const POOL_CONNECTIONS: &str = "portcullis_pool_connections";
     pub(in crate::observe) const BACKEND_CONNECTIONS: &str = "portcullis_backend_connections";
     pub(in crate::observe) const COLLISIONS: &str = "portcullis_catalogue_collisions";
+    pub(in crate::observe) const DENIED: &str = "portcullis_denied_total";
     pub(in crate::observe) const DROPPED: &str = "portcullis_dropped_total";
     pub(in crate::observe) const BUILD_INFO: &str = "portcullis_build_info";
     pub(in crate::observe) const MUSTER_TOOL_CALLS: &str = "muster_tool_calls_total";
@@ -148,6 +149,11 @@ const fn in_muster_words(outcome: Outcome) -> &'static str {
         | Outcome::Timeout
         | Outcome::Cancelled => "error",
     }
+}
+
+/// A call was refused because its caller may not make it.
+pub(crate) fn denied(reason: &'static str) {
+    counter!(name::DENIED, "reason" => reason).increment(1);
 }
 
 /// A stream to a client that is open, until this is dropped.

@@ -1,5 +1,7 @@
-//! The core tools: a look at the gateway itself, its MCP servers and its configuration.
+//! The core tools: a look at the gateway itself, its MCP servers and its configuration, and changes
+//! of it.
 
+mod blocks;
 mod config;
 mod inventory;
 mod mcpserver;
@@ -22,5 +24,6 @@ pub(super) fn entries(parts: &Parts) -> Vec<Arc<Entry>> {
     let mut entries = vec![config::entry(parts)];
     entries.extend(mcpserver::entries(&inventory));
     entries.extend(service::entries(&inventory, parts));
+    entries.extend(blocks::entries(parts));
     entries
 }

@@ -7,6 +7,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::{self, BoxFuture};
 use serde_json::{Value as Json, json};
 
+use super::blocks;
 use super::inventory::{Inventory, Known};
 use crate::builtin::Parts;
 use crate::builtin::arguments::{Argument, Given, Takes};
@@ -37,6 +38,7 @@ pub(super) fn entries(inventory: &Arc<Inventory>, parts: &Parts) -> [Arc<Entry>;
     let services = Arc::new(Services {
         inventory: Arc::clone(inventory),
         catalogue: Arc::clone(&parts.catalogue),
+        tools: blocks::Tools::new(parts),
         endpoint: Arc::clone(&parts.set_up.endpoint),
         transport: parts.set_up.config["aggregator"]["transport"].clone(),
     });
@@ -49,6 +51,7 @@ pub(super) fn entries(inventory: &Arc<Inventory>, parts: &Parts) -> [Arc<Entry>;
 struct Services {
     inventory: Arc<Inventory>,
     catalogue: Arc<Catalogue>,
+    tools: blocks::Tools,
     endpoint: Arc<str>,
     transport: Json,
 }
@@ -110,11 +113,22 @@ impl Services {
                 "tools": count(Kind::Tool),
                 "resources": count(Kind::Resource),
                 "prompts": count(Kind::Prompt),
+                "blocked_tools": self.blocked(call),
                 "servers_connected": all.iter().filter(|known| known.offer.is_some()).count(),
                 "servers_total": all.len(),
                 "event_handler_running": self.catalogue.is_kept_up_to_date(),
             },
         })
+    }
+
+    /// The tools that the servers offer and nobody may use.
+    fn blocked(&self, call: &Call) -> Vec<Json> {
+        let mut list = self.tools.list(call);
+        let mut blocked = list["tools"].as_array_mut().map(std::mem::take).unwrap_or_default();
+        for tool in &mut blocked {
+            tool["blocked"] = true.into();
+        }
+        blocked
     }
 }
 
