@@ -1,13 +1,13 @@
 //! `config.yaml`, composed of what each module wants to know.
 
 use ipnet::IpNet;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
-use crate::config::{Fields, Section};
+use crate::config::{Fields, Section, Shown};
 use crate::layers::call::tool_limits::ToolLimit;
 use crate::layers::http::client_address::trusted_proxy;
 use crate::layers::rate::Rate;
-use crate::{authn, catalogue, observe, server, sessions};
+use crate::{authn, catalogue, observe, policy, server, sessions};
 
 /// The whole of `config.yaml`, checked: nothing in here waits to be parsed.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +26,8 @@ pub struct Config {
     pub sessions: sessions::Config,
     /// `catalogue`.
     pub catalogue: catalogue::Config,
+    /// `denylist`.
+    pub denylist: policy::Config,
     /// `metrics`.
     pub metrics: observe::Metrics,
     /// `logging`.
@@ -45,11 +47,11 @@ impl Section for Config {
         }
         fields.section("sessions", &mut self.sessions);
         fields.section("catalogue", &mut self.catalogue);
+        fields.section("denylist", &mut self.denylist);
         fields.section("metrics", &mut self.metrics);
         fields.section("logging", &mut self.logging);
         fields.section("auth", &mut self.auth);
         fields.later("kubernetes", &json!(false));
-        fields.later("denylist", &json!({"enabled": true, "allow": [], "block": []}));
         fields.later("stateDir", &json!(""));
         // Where muster keeps its objects in a cluster, and a key that nothing has ever read.
         fields.get::<String>("namespace");
@@ -57,6 +59,25 @@ impl Section for Config {
         fields.moved("mcpServers", "is not a key of config.yaml; run `portcullis import` on it");
         fields.moved("servers", "is not a key of config.yaml; run `portcullis import` on it");
         self.check(fields);
+    }
+}
+
+impl Shown for Config {
+    fn shown(&self) -> Json {
+        let (per_second, burst) = self.rate_limit.map(Rate::shown).unwrap_or_default();
+        json!({
+            "aggregator": self.aggregator.shown(),
+            "http": self.http.shown(),
+            "trustedProxies": self.trusted_proxies.iter().map(IpNet::to_string).collect::<Vec<_>>(),
+            "rateLimit": { "perSecond": per_second, "burst": burst },
+            "toolLimits": self.tool_limits.iter().map(Shown::shown).collect::<Vec<_>>(),
+            "sessions": self.sessions.shown(),
+            "catalogue": self.catalogue.shown(),
+            "denylist": self.denylist.shown(),
+            "metrics": self.metrics.shown(),
+            "logging": self.logging.shown(),
+            "auth": self.auth.shown(),
+        })
     }
 }
 

@@ -20,6 +20,7 @@ use super::{follow, print, stack};
 use crate::backends::{self, Background};
 use crate::builtin;
 use crate::catalogue::{Catalogue, Exposing, Judge, Member, Naming};
+use crate::config::Shown as _;
 use crate::definitions::{Quarantined, Server};
 use crate::layers::call::tool_limits::ToolLimitsLayer;
 use crate::layers::http::streams::Streams;
@@ -56,9 +57,9 @@ pub async fn serve(
     // First of all lines: what backends say comes as they start.
     say(&print::addresses(&listeners, &metrics_listeners));
     let trust = Arc::new(Trust::new(extra_ca_files)?);
-    let backside = Backside::start(&loaded, trust, listeners.is_loopback())?;
-
     let url = print::client_url(&listeners, config.aggregator.public_url.as_ref());
+    let backside = Backside::start(&loaded, trust, listeners.is_loopback(), &url)?;
+
     let readiness = Readiness::new(backside.ready.clone(), shutdown.clone());
     let parts = backside.parts(config, &listeners, Open::new(readiness.clone(), &url), &shutdown);
 
@@ -132,7 +133,12 @@ struct Backside {
 }
 
 impl Backside {
-    fn start(loaded: &Loaded, trust: Arc<Trust>, is_loopback: bool) -> anyhow::Result<Self> {
+    fn start(
+        loaded: &Loaded,
+        trust: Arc<Trust>,
+        is_loopback: bool,
+        url: &str,
+    ) -> anyhow::Result<Self> {
         let config = &loaded.config;
         let background = Background { runtime: Handle::current(), tasks: TaskTracker::new() };
         let keys: Vec<[u8; 32]> = config.sessions.keys.iter().map(|key| *key.expose()).collect();
@@ -149,7 +155,10 @@ impl Backside {
         });
         let registry = Registry::start(definitions.collect(), &context);
         let news = CancellationToken::new();
-        let gate = Arc::new(Gate::new(is_loopback));
+        // Behind a proxy everybody comes from loopback.
+        let changes_are_open = is_loopback && config.aggregator.public_url.is_none();
+        let gate = Gate::new(changes_are_open).with_denylist(config.denylist.clone());
+        let gate = Arc::new(gate);
         let catalogue = Catalogue::start(
             config.catalogue.clone(),
             Exposing {
@@ -161,7 +170,12 @@ impl Backside {
             &background,
             news.clone(),
         );
-        catalogue.offer(builtin::entries(&builtin::Parts { catalogue: Arc::clone(&catalogue) }));
+        catalogue.offer(builtin::entries(&builtin::Parts {
+            catalogue: Arc::clone(&catalogue),
+            gate: Arc::clone(&gate),
+            registry: Arc::clone(&registry),
+            set_up: set_up(loaded, url),
+        }));
         let (ready, is_ready) = watch::channel(false);
         let follow = |task: futures_util::future::BoxFuture<'static, ()>| {
             let news = news.clone();
@@ -243,11 +257,17 @@ fn status(registry: &Registry, quarantined: &[Status]) -> Vec<Status> {
 }
 
 fn in_quarantine(object: &Quarantined) -> Status {
-    let problems: Vec<_> = object.problems.iter().map(ToString::to_string).collect();
-    Status {
-        name: object.name.as_deref().unwrap_or("(no name)").into(),
-        state: "quarantined",
-        error: Some(problems.join("; ").into()),
+    let error = Some(object.error().into());
+    Status { name: object.name().into(), state: "quarantined", error }
+}
+
+/// What the tools of ours tell of the configuration.
+fn set_up(loaded: &Loaded, url: &str) -> builtin::SetUp {
+    builtin::SetUp {
+        servers: loaded.servers.as_slice().into(),
+        quarantined: loaded.quarantined.as_slice().into(),
+        config: Arc::new(loaded.config.shown()),
+        endpoint: url.into(),
     }
 }
 

@@ -1,8 +1,8 @@
 //! `auth` of `config.yaml`.
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
-use crate::config::{Fields, Section};
+use crate::config::{Fields, Section, Shown};
 
 /// How callers prove who they are; so far they do not.
 #[derive(Clone, Debug, Default)]
@@ -21,5 +21,11 @@ impl Section for Config {
         fields.later("issuers", &json!([]));
         fields.later("tokens", &json!([]));
         fields.later("header", &json!({}));
+    }
+}
+
+impl Shown for Config {
+    fn shown(&self) -> Json {
+        json!({ "mode": "none", "allowUnauthenticated": self.allow_unauthenticated })
     }
 }

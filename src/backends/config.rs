@@ -40,6 +40,17 @@ pub enum Transport {
     Sse(Remote),
 }
 
+impl Transport {
+    /// `spec.type`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Stdio(_) => "stdio",
+            Self::StreamableHttp(_) => "streamable-http",
+            Self::Sse(_) => "sse",
+        }
+    }
+}
+
 /// A child process.
 #[derive(Clone, Debug)]
 pub struct Stdio {

@@ -151,7 +151,8 @@ impl Handle {
         opened.map_err(|error| match error {
             ConnectError::Full(limit) => Error::Full { backend: self.name().clone(), limit },
             error => {
-                Error::Connect { backend: self.name().clone(), detail: error.to_string().into() }
+                let detail = self.config.without_secrets(&error.to_string()).into();
+                Error::Connect { backend: self.name().clone(), detail }
             }
         })
     }

@@ -23,6 +23,7 @@ mod questions;
 pub mod relay;
 #[cfg(test)]
 pub(crate) mod scripted;
+mod secrets;
 mod state;
 pub mod stdio;
 mod unsolicited;
@@ -39,6 +40,7 @@ pub use offer::{Declared, Item, Kind, Kinds, Offer};
 pub use open::{Background, MAX_MESSAGE_BYTES, OpenError, Opened};
 pub use pool::{ConnectError, Pool};
 pub use pooled::{ListChanged, Pooled};
+pub use secrets::{REDACTED, shown_arguments, shown_url};
 pub use state::BackendState;
 pub use unsolicited::{INBOX_CAPACITY, Unsolicited};
 pub use usage::Claim;

@@ -4,21 +4,48 @@
 //! layers.
 
 mod arguments;
+mod core;
 mod meta;
 mod tool;
 
 use std::sync::Arc;
 
+use serde_json::Value as Json;
+
 use crate::catalogue::{Catalogue, Entry};
+use crate::definitions::{Quarantined, Server};
+use crate::policy::Gate;
+use crate::supervise::Registry;
 
 /// What the tools of ours look at.
 #[derive(Clone)]
 pub struct Parts {
     /// What is exposed.
     pub catalogue: Arc<Catalogue>,
+    /// Who may use it.
+    pub gate: Arc<Gate>,
+    /// The backends.
+    pub registry: Arc<Registry>,
+    /// What they and the gateway were set up as.
+    pub set_up: SetUp,
+}
+
+/// The configuration, as far as it is told.
+#[derive(Clone, Debug)]
+pub struct SetUp {
+    /// The definitions of the backends.
+    pub servers: Arc<[Server]>,
+    /// The objects that are wrong.
+    pub quarantined: Arc<[Quarantined]>,
+    /// `config.yaml` as it is in effect, without secrets.
+    pub config: Arc<Json>,
+    /// The URL of the endpoint in front of all backends, as clients see it.
+    pub endpoint: Arc<str>,
 }
 
 /// Everything that Portcullis itself offers.
 pub fn entries(parts: &Parts) -> Vec<Arc<Entry>> {
-    meta::entries(&parts.catalogue)
+    let mut entries = meta::entries(&parts.catalogue);
+    entries.extend(core::entries(parts));
+    entries
 }

@@ -3,10 +3,12 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use serde_json::{Value as Json, json};
+
 use super::cursor::Part;
 use super::list::Listed;
 use crate::backends::Kind;
-use crate::config::{Fields, Section};
+use crate::config::{Fields, Section, Shown, write_duration};
 
 /// How long the catalogue waits and remembers.
 #[derive(Clone, Debug)]
@@ -30,6 +32,15 @@ impl Section for Config {
     }
 }
 
+impl Shown for Config {
+    fn shown(&self) -> Json {
+        json!({
+            "grace": write_duration(self.grace),
+            "firstListWait": write_duration(self.first_list_wait),
+        })
+    }
+}
+
 /// `aggregator.exposure`: what list requests at `/mcp` show. Every exposed name can be used in each
 /// of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,6 +58,16 @@ impl Exposure {
     /// The values of the key.
     pub const NAMES: [(&'static str, Self); 3] =
         [("meta", Self::Meta), ("native", Self::Native), ("both", Self::Both)];
+
+    /// How the key says it.
+    pub fn name(self) -> &'static str {
+        let [(meta, _), (native, _), (both, _)] = Self::NAMES;
+        match self {
+            Self::Meta => meta,
+            Self::Native => native,
+            Self::Both => both,
+        }
+    }
 
     /// Which of the items, in the order of lists, are shown.
     pub(super) fn range(self, kind: Kind, items: &[Listed]) -> Range<usize> {

@@ -69,6 +69,11 @@ impl Face {
         self.list(kind).items()
     }
 
+    /// What policy keeps out of the client's sight.
+    pub fn hidden(&self, kind: Kind) -> &[Named] {
+        self.list(kind).hidden()
+    }
+
     /// What could not be shown because its name was taken.
     pub fn collisions(&self) -> &[Collision] {
         &self.collisions

@@ -53,6 +53,11 @@ impl Family {
         self.instances.iter().find(entry).map(|it| &it.entry)
     }
 
+    /// The tool of every backend that has it, shown or not.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Entry>> {
+        self.instances.iter().map(|it| &it.entry)
+    }
+
     /// The tools that the client may know of, by the names of their backends.
     pub fn shown(&self) -> impl Iterator<Item = &Arc<Entry>> {
         self.instances.iter().filter(|it| it.is_shown).map(|it| &it.entry)

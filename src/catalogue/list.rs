@@ -36,6 +36,7 @@ pub(super) struct List {
     /// The part of the items that list requests show.
     range: Range<usize>,
     by_key: HashMap<Arc<str>, Named>,
+    hidden: Vec<Named>,
     /// The results of list requests that go on from page to page.
     pages: Vec<Bytes>,
 }
@@ -49,7 +50,8 @@ impl List {
         range: Range<usize>,
     ) -> Self {
         let mut by_key = HashMap::with_capacity(items.len() + hidden.len());
-        for named in items.iter().map(|item| item.named.clone()).chain(hidden) {
+        for named in items.iter().map(|item| &item.named).chain(&hidden) {
+            let named = named.clone();
             by_key.entry(named.exposed().clone()).or_insert(named);
         }
         let count = range.len().div_ceil(PAGE_ITEMS).max(1);
@@ -59,11 +61,15 @@ impl List {
             let end = range.end.min(start + PAGE_ITEMS);
             pages.push(render(kind, &mut items[start..end], number + 1 < count));
         }
-        Self { kind, items, range, by_key, pages }
+        Self { kind, items, range, by_key, hidden, pages }
     }
 
     pub(super) fn items(&self) -> &[Listed] {
         &self.items
+    }
+
+    pub(super) fn hidden(&self) -> &[Named] {
+        &self.hidden
     }
 
     pub(super) fn get(&self, key: &str) -> Option<&Named> {

@@ -137,6 +137,11 @@ impl Catalogue {
         });
     }
 
+    /// Whether backends are still listened to: until the gateway takes its leave.
+    pub fn is_kept_up_to_date(&self) -> bool {
+        self.own.receiver_count() > 0 // the writer's
+    }
+
     /// Through whose eyes a client sees the catalogue.
     pub fn view(&self, client: &call::Client, principal: &Principal) -> View {
         let call::Client { capabilities, session, .. } = *client;

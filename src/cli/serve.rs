@@ -32,7 +32,7 @@ pub struct ServeArgs {
     /// Write nothing to the terminal
     #[arg(long)]
     pub silent: bool,
-    /// Let every tool through; there is no denylist yet that this would lift
+    /// Let destructive tools through: denylist.enabled false
     #[arg(long)]
     pub yolo: bool,
     /// Not supported yet
@@ -125,7 +125,10 @@ impl ServeArgs {
             logging.level = LevelFilter::OFF;
         }
         if self.yolo {
-            let message = "has no effect yet: there is no denylist, every tool passes";
+            loaded.config.denylist.is_enabled = false;
+            let message = "takes the denylist away: tools that delete and change what they are \
+                           pointed at can be called by everybody; denylist.block and \
+                           core_tool_block still hold";
             loaded.warnings.push(problem("--yolo", message));
         }
     }
@@ -204,12 +207,12 @@ mod tests {
     }
 
     #[test]
-    fn yolo_warns_and_oauth_refuses_to_start() {
-        let warnings = serve(&["--yolo"]).expect("a configuration").warnings;
-        assert_eq!(
-            warnings[0].to_string(),
-            "command line: --yolo: has no effect yet: there is no denylist, every tool passes"
-        );
+    fn yolo_takes_the_denylist_away_with_a_warning_and_oauth_refuses_to_start() {
+        let loaded = serve(&["--yolo"]).expect("a configuration");
+        let warning = loaded.warnings[0].to_string();
+        let said = "command line: --yolo: takes the denylist away: ";
+        assert!(!loaded.config.denylist.is_enabled && warning.starts_with(said), "{warning}");
+        assert!(serve(&[]).expect("a configuration").config.denylist.is_enabled);
         let refused = serve(&["--oauth-server", "--oauth-mcp-client-id=x"]).expect_err("refused");
         assert_eq!(
             refused.to_string(),

@@ -1,5 +1,6 @@
 //! Durations as Go writes them: `1h30m`, `250ms`, `1.5s`.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 const UNITS: [(&str, u128); 8] = [
@@ -74,6 +75,20 @@ pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
     u64::try_from(nanos).map(Duration::from_nanos).map_err(|_| DurationError::TooLong)
 }
 
+/// Writes a duration as Go reads it, in as few units as it takes: `1h30m`, `250ms`, `0s`.
+pub fn write_duration(duration: Duration) -> String {
+    let mut rest = duration.as_nanos();
+    let mut text = String::new();
+    for (unit, scale) in UNITS.iter().rev().filter(|(unit, _)| unit.is_ascii()) {
+        let count = rest / scale;
+        rest %= scale;
+        if count > 0 {
+            let _ = write!(text, "{count}{unit}");
+        }
+    }
+    if text.is_empty() { "0s".to_owned() } else { text }
+}
+
 fn digits(text: &str) -> (&str, &str) {
     text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()))
 }
@@ -91,8 +106,6 @@ fn scaled(whole: &str, fraction: &str, scale: u128) -> Option<u128> {
 
 #[cfg(test)]
 mod tests {
-    use std::fmt::Write as _;
-
     use super::*;
     use proptest::prelude::*;
 
@@ -131,22 +144,18 @@ mod tests {
         }
     }
 
-    /// A duration as Go writes it, more or less.
-    fn written(duration: Duration) -> String {
-        let mut out = String::new();
-        let seconds = duration.as_secs();
-        let parts = [
-            (seconds / 3600, "h"),
-            (seconds / 60 % 60, "m"),
-            (seconds % 60, "s"),
-            (u64::from(duration.subsec_millis()), "ms"),
-            (u64::from(duration.subsec_micros() % 1000), "us"),
-            (u64::from(duration.subsec_nanos() % 1000), "ns"),
-        ];
-        for (count, unit) in parts.into_iter().filter(|(count, _)| *count > 0) {
-            let _ = write!(out, "{count}{unit}");
+    #[test]
+    fn is_written_in_as_few_units_as_it_takes() {
+        for (duration, expected) in [
+            (Duration::ZERO, "0s"),
+            (Duration::from_secs(30), "30s"),
+            (Duration::from_mins(5), "5m"),
+            (Duration::from_mins(90), "1h30m"),
+            (Duration::from_millis(1500), "1s500ms"),
+            (Duration::from_nanos(2003), "2us3ns"),
+        ] {
+            assert_eq!(write_duration(duration), expected);
         }
-        if out.is_empty() { "0".to_owned() } else { out }
     }
 
     proptest! {
@@ -158,7 +167,7 @@ mod tests {
         #[test]
         fn what_is_written_is_read_again(nanos in 0..=i64::MAX.unsigned_abs()) {
             let duration = Duration::from_nanos(nanos);
-            prop_assert_eq!(parse_duration(&written(duration)), Ok(duration));
+            prop_assert_eq!(parse_duration(&write_duration(duration)), Ok(duration));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Secrets that are read from files.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -10,29 +10,35 @@ use secrecy::{ExposeSecret, SecretBox, zeroize::Zeroize};
 
 use crate::config::{Fields, read_file};
 
-/// A symmetric key of 32 bytes, which `Debug` never prints.
+/// A symmetric key of 32 bytes, which `Debug` never prints, and the file it is from.
 #[derive(Clone)]
-pub struct Key(Arc<SecretBox<[u8; 32]>>);
+pub struct Key {
+    bytes: Arc<SecretBox<[u8; 32]>>,
+    file: PathBuf,
+}
 
 impl Key {
-    /// A key of these bytes.
-    pub fn new(bytes: [u8; 32]) -> Self {
-        Self(Arc::new(SecretBox::new(Box::new(bytes))))
-    }
-
     /// The bytes, to be given to a cipher.
     pub fn expose(&self) -> &[u8; 32] {
-        self.0.expose_secret()
+        self.bytes.expose_secret()
+    }
+
+    /// Where it was read.
+    pub fn file(&self) -> &Path {
+        &self.file
     }
 
     /// Reads 64 hex digits, or 32 bytes in base64 of any alphabet.
-    fn parse(text: &str) -> Option<Self> {
+    fn parse(text: &str, file: &Path) -> Option<Self> {
         let mut bytes = hex(text).or_else(|| {
             [STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD]
                 .iter()
                 .find_map(|alphabet| alphabet.decode(text).ok())
         })?;
-        let key = <[u8; 32]>::try_from(bytes.as_slice()).ok().map(Self::new);
+        let key = <[u8; 32]>::try_from(bytes.as_slice()).ok().map(|bytes| Self {
+            bytes: Arc::new(SecretBox::new(Box::new(bytes))),
+            file: file.to_owned(),
+        });
         bytes.zeroize();
         key
     }
@@ -63,7 +69,7 @@ impl Fields<'_, '_> {
 
 fn read_key(path: &Path) -> Result<Key, String> {
     let mut text = read_file(path).map_err(|problem| problem.message)?;
-    let key = Key::parse(text.trim());
+    let key = Key::parse(text.trim(), path);
     text.zeroize();
     key.ok_or_else(|| {
         "does not hold a key of 32 bytes in base64 or hex; make one with `openssl rand -base64 32`"
@@ -88,12 +94,12 @@ mod tests {
     fn a_key_is_32_bytes_in_hex_or_base64_and_is_never_printed() {
         let bytes = [0xfb; 32];
         for text in ["fb".repeat(32), STANDARD.encode(bytes), URL_SAFE_NO_PAD.encode(bytes)] {
-            let key = Key::parse(&text).expect("a key");
+            let key = Key::parse(&text, Path::new("key")).expect("a key");
             assert_eq!(key.expose(), &bytes);
             assert_eq!(format!("{key:?}"), "Key([redacted])");
         }
         for text in ["", "fb", &"+1".repeat(32), &STANDARD.encode([1; 31]), "not base64!"] {
-            assert!(Key::parse(text).is_none(), "{text}");
+            assert!(Key::parse(text, Path::new("key")).is_none(), "{text}");
         }
     }
 }

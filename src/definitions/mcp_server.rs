@@ -30,6 +30,7 @@ struct Spec {
     command: Option<String>,
     args: Vec<String>,
     url: Option<Url>,
+    written_url: Option<String>,
     env: Vec<(String, SecretString)>,
     headers: Vec<(HeaderName, HeaderValue)>,
     timeout: Option<u64>,
@@ -61,6 +62,7 @@ impl Spec {
         self.command = command(fields);
         self.args = fields.list("args", argument).unwrap_or_default();
         self.url = fields.get("url");
+        self.written_url = fields.data("url").and_then(Data::shown).map(str::to_owned);
         self.env = fields.secrets("env", variable).unwrap_or_default();
         self.headers = fields.secrets("headers", header).unwrap_or_default();
         self.timeout = fields.get_with("timeout", timeout);
@@ -151,6 +153,7 @@ impl Spec {
             family: self.family,
             expose: self.gateway.expose,
             description: self.description,
+            written_url: self.written_url,
             source,
         })
     }
@@ -209,7 +212,8 @@ fn command(fields: &mut Fields<'_, '_>) -> Option<String> {
     if let Some(Data::List(items)) = fields.data("command") {
         let mut words = items.iter().filter_map(|item| item.text());
         let command = words.next().unwrap_or("…");
-        let args = words.collect::<Vec<_>>().join(", ");
+        let args: Vec<_> = words.map(str::to_owned).collect();
+        let args = backends::shown_arguments(&args).join(", ");
         let message = format!("is one program; write command: {command} and args: [{args}] apart");
         fields.problem("command", message);
         return None;

@@ -29,6 +29,8 @@ pub struct Server {
     pub expose: Expose,
     /// `spec.description`.
     pub description: Option<String>,
+    /// `spec.url` as it stands in the file: variables may hold secrets.
+    pub written_url: Option<String>,
     /// Where the object stands.
     pub source: Location,
 }
@@ -42,4 +44,17 @@ pub struct Quarantined {
     pub source: Location,
     /// What is wrong with it, at least one thing.
     pub problems: Vec<Problem>,
+}
+
+impl Quarantined {
+    /// What the object is called where it is listed.
+    pub fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or("(no name)")
+    }
+
+    /// All that is wrong with it, as one text.
+    pub fn error(&self) -> String {
+        let problems: Vec<_> = self.problems.iter().map(ToString::to_string).collect();
+        problems.join("; ")
+    }
 }

@@ -2,10 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use tracing::level_filters::LevelFilter;
 
-use crate::config::{Fields, Host, Section};
+use crate::config::{Fields, Host, Section, Shown};
 use crate::observe::logging::Format;
 
 /// `metrics`: the listener for Prometheus.
@@ -31,6 +31,13 @@ impl Section for Metrics {
         fields.set("port", &mut self.port);
         fields.later("tls", &Json::Null);
         fields.set("musterNames", &mut self.muster_names);
+    }
+}
+
+impl Shown for Metrics {
+    fn shown(&self) -> Json {
+        let Self { host, port, muster_names } = self;
+        json!({ "host": host.to_string(), "port": port, "musterNames": muster_names })
     }
 }
 
@@ -65,5 +72,16 @@ impl Section for Logging {
         let formats = [("auto", Format::auto()), ("text", Format::Text), ("json", Format::Json)];
         fields.choose("format", &mut self.format, &formats, &[]);
         fields.set("calls", &mut self.calls);
+    }
+}
+
+impl Shown for Logging {
+    fn shown(&self) -> Json {
+        let Self { level, format, calls } = self;
+        let format = match format {
+            Format::Text => "text",
+            Format::Json => "json",
+        };
+        json!({ "level": level.to_string(), "format": format, "calls": calls })
     }
 }

@@ -127,7 +127,7 @@ mod tests {
     use http::StatusCode;
     use metrics::counter;
 
-    use super::super::metrics::{call_ended, http_request, rate_limited, stream_opened};
+    use super::super::metrics::{call_ended, denied, http_request, rate_limited, stream_opened};
     use super::*;
     use crate::call::Outcome;
 
@@ -143,7 +143,7 @@ mod tests {
             call_ended("tools/call", "now".into(), "time".into(), Outcome::Limited, took);
             drop(stream_opened());
             rate_limited("tool_in_flight");
-            counter!(name::DENIED, "reason" => "denylist").increment(1);
+            denied("denylist");
             gauge!(name::BACKEND_STATE, "backend" => "time", "state" => "connected").set(1.0);
             gauge!(name::POOL_CONNECTIONS).set(2.0);
             gauge!(name::BACKEND_CONNECTIONS, "backend" => "time").set(2.0);

@@ -158,6 +158,11 @@ pub(crate) fn rate_limited(limit: &'static str) {
     counter!(name::RATE_LIMITED, "limit" => limit).increment(1);
 }
 
+/// A call was refused because its caller may not make it.
+pub(crate) fn denied(reason: &'static str) {
+    counter!(name::DENIED, "reason" => reason).increment(1);
+}
+
 /// A stream to a client that is open, until this is dropped.
 #[must_use = "the stream counts as open until this is dropped"]
 pub(crate) struct OpenStream(Gauge);

@@ -1,17 +1,28 @@
 //! May this principal use this entry? One decision for calls, lists and completion.
 
+mod blocks;
+mod denylist;
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
 use crate::backends::Handle;
 use crate::call::Principal;
-use crate::catalogue::{Entry, Judge, Role, Source, Visibility};
+use crate::catalogue::{Entry, Judge, Kind, Role, Source, Visibility};
+
+use blocks::Blocks;
+pub use blocks::{BlockedTool, MAX_BLOCKS, TooManyBlocks};
+pub use denylist::{Block, Config, Rule};
 
 /// The one decision about a principal and an entry of the catalogue.
 #[derive(Debug)]
 pub struct Gate {
     changes_are_open: bool,
+    denylist: Config,
+    blocks: Blocks,
     /// How often the rules have changed.
     edition: watch::Sender<u64>,
 }
@@ -31,15 +42,32 @@ pub enum Verdict {
 }
 
 impl Gate {
-    /// A gate; `changes_are_open` lets everybody use the tools that change the gateway.
+    /// A gate with the default denylist; `changes_are_open` lets everybody use the tools that
+    /// change the gateway.
     pub fn new(changes_are_open: bool) -> Self {
-        Self { changes_are_open, edition: watch::Sender::new(0) }
+        Self {
+            changes_are_open,
+            denylist: Config::default(),
+            blocks: Blocks::default(),
+            edition: watch::Sender::new(0),
+        }
+    }
+
+    /// The same with another denylist.
+    #[must_use]
+    pub fn with_denylist(self, denylist: Config) -> Self {
+        Self { denylist, ..self }
     }
 
     /// Whether `principal` may ask `backend`, at its own endpoint, for something that it did not list
-    /// or that we have no name for.
-    pub fn decide_unread(&self, _principal: &Principal, _backend: &Handle) -> Verdict {
-        Verdict::Allow
+    /// or that we have no name for; `tool` is the tool that a call of one names.
+    pub fn decide_unread(
+        &self,
+        _principal: &Principal,
+        backend: &Handle,
+        tool: Option<&str>,
+    ) -> Verdict {
+        tool.map_or(Verdict::Allow, |tool| self.decide_tool(backend.name(), tool))
     }
 
     /// Whether `principal` may use `entry`. No arguments are looked at.
@@ -48,12 +76,64 @@ impl Gate {
             Source::Own { role: Role::Change, .. } if !self.changes_are_open => Verdict::Deny {
                 reason: "admin",
                 message: format!(
-                    "{} changes the gateway, which is allowed on loopback listeners only",
+                    "{} changes the gateway, which is allowed only where no stranger gets in: on \
+                     loopback listeners that no proxy stands before (aggregator.publicUrl)",
                     entry.exposed
                 )
                 .into(),
             },
+            Source::Backend(backend) if entry.kind == Kind::Tool => {
+                self.decide_tool(backend.name(), &entry.original)
+            }
             Source::Own { .. } | Source::Spelling(_) | Source::Backend(_) => Verdict::Allow,
+        }
+    }
+
+    /// Why nobody may use a backend's tool, by the name the backend gives it.
+    pub fn block_of(&self, server: &str, tool: &str) -> Option<Block<'_>> {
+        let at_runtime = || self.blocks.holds(server, tool).then_some(Block::Runtime);
+        match self.denylist.rule(server, tool) {
+            // What no configuration allows is more to know than what a restart would lift.
+            Some(rule @ Block::Rule(..)) => Some(rule),
+            rule => at_runtime().or(rule),
+        }
+    }
+
+    /// Blocks a tool from now on until the gateway ends; whether it was not blocked so before.
+    ///
+    /// # Errors
+    /// When too many are.
+    pub fn block(&self, tool: &BlockedTool) -> Result<bool, TooManyBlocks> {
+        let is_new = self.blocks.add(tool)?;
+        self.changed(is_new);
+        Ok(is_new)
+    }
+
+    /// Lifts what [`Self::block`] did; whether that was there.
+    pub fn unblock(&self, server: &str, tool: &str) -> bool {
+        let was_there = self.blocks.remove(server, tool);
+        self.changed(was_there);
+        was_there
+    }
+
+    /// The tools that were blocked so, by server and tool.
+    pub fn blocked_at_runtime(&self) -> Arc<Vec<BlockedTool>> {
+        self.blocks.all()
+    }
+
+    fn decide_tool(&self, server: &str, tool: &str) -> Verdict {
+        match self.block_of(server, tool) {
+            None => Verdict::Allow,
+            Some(block) => Verdict::Deny {
+                reason: block.reason(),
+                message: block.message(server, tool).into(),
+            },
+        }
+    }
+
+    fn changed(&self, has_changed: bool) {
+        if has_changed {
+            self.edition.send_modify(|edition| *edition += 1);
         }
     }
 }

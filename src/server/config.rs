@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use serde_json::{Value as Json, json};
 use url::Url;
 
 use crate::catalogue::Exposure;
-use crate::config::{Fields, Host, Section, Value};
+use crate::config::{Fields, Host, Section, Shown, Value, write_duration};
 
 /// `aggregator`: where clients find the gateway and how its names begin.
 #[derive(Clone, Debug)]
@@ -55,6 +56,20 @@ impl Section for Aggregator {
             oauth.later_when_enabled("mcpClient", MCP_CLIENT_KEYS);
             oauth.later_when_enabled("server", OAUTH_SERVER_KEYS);
         });
+    }
+}
+
+impl Shown for Aggregator {
+    fn shown(&self) -> Json {
+        let Self { port, host, muster_prefix, exposure, public_url } = self;
+        json!({
+            "host": host.to_string(),
+            "port": port,
+            "transport": "streamable-http",
+            "musterPrefix": muster_prefix,
+            "exposure": exposure.name(),
+            "publicUrl": public_url.as_ref().map_or("", Url::as_str),
+        })
     }
 }
 
@@ -152,6 +167,20 @@ impl Section for Http {
             let fault = "is shorter than a second; every stream would be busy with comments";
             if *every < Duration::from_secs(1) { Err(fault.to_owned()) } else { Ok(()) }
         });
+    }
+}
+
+impl Shown for Http {
+    fn shown(&self) -> Json {
+        json!({
+            "maxBodyBytes": self.max_body_bytes,
+            "maxInFlight": self.max_in_flight,
+            "maxStreams": self.max_streams,
+            "allowedHosts": self.allowed_hosts,
+            "allowedOrigins": self.allowed_origins,
+            "drain": write_duration(self.drain),
+            "keepAlive": write_duration(self.keep_alive),
+        })
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::config::{Fields, Key, Section};
+use serde_json::{Value as Json, json};
+
+use crate::config::{Fields, Key, Section, Shown, write_duration};
 
 /// How session ids are sealed.
 #[derive(Clone, Debug)]
@@ -27,5 +29,12 @@ impl Section for Config {
             let fault = "is shorter than a minute; clients would always be initialising";
             if *age < Duration::from_mins(1) { Err(fault.to_owned()) } else { Ok(()) }
         });
+    }
+}
+
+impl Shown for Config {
+    fn shown(&self) -> Json {
+        let files: Vec<_> = self.keys.iter().map(|key| key.file().to_string_lossy()).collect();
+        json!({ "keyFiles": files, "maxAge": write_duration(self.max_age) })
     }
 }

@@ -52,7 +52,7 @@ impl Supervisor {
                     self.running(&offer, last.is_none());
                     last = Some(offer);
                 }
-                Listing::Failed(error) => self.fail(error, None),
+                Listing::Failed(error) => self.fail(&error, None),
             }
             tokio::select! {
                 () = pooled.closed().cancelled() => return self.crashed(pooled, last),
@@ -85,11 +85,13 @@ impl Supervisor {
                 "check spec.url and that the server is up"
             }
         };
+        let error = self.handle.config().without_secrets(&error.to_string());
         warn!(
-            backend = &**self.handle.name(), %error,
+            backend = &**self.handle.name(),
+            error,
             "backend did not start: {what_to_do}; its tools are missing until it is started again"
         );
-        self.fail(error.to_string().into(), None);
+        self.fail(&error, None);
     }
 
     /// How it ended is in the log already: the transport says it.
@@ -98,10 +100,11 @@ impl Supervisor {
         let error = error.unwrap_or_else(|| "its connection was lost".into());
         let backend = &**self.handle.name();
         warn!(backend, "backend went away; calls to it fail until it is started again");
-        self.fail(error, last);
+        self.fail(&error, last);
     }
 
-    fn fail(&self, error: Arc<str>, last: Option<Arc<Offer>>) {
+    fn fail(&self, error: &str, last: Option<Arc<Offer>>) {
+        let error = self.handle.config().without_secrets(error).into();
         self.handle.publish(BackendState::Failed { error, since: Instant::now(), last });
     }
 }

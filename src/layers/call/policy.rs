@@ -10,6 +10,8 @@ use tower::{Layer, Service};
 use super::Routed;
 use crate::call::{Error, Reply};
 use crate::catalogue::Route;
+use crate::mcp::Method;
+use crate::observe::metrics::denied;
 use crate::policy::{Gate, Verdict};
 
 /// Puts [`Policy`] in front of a service.
@@ -43,14 +45,19 @@ impl<S> Policy<S> {
         let principal = &routed.call.principal;
         let verdict = match &routed.route {
             Route::Entry(entry) => self.gate.decide(principal, entry),
-            Route::Backend(backend) => self.gate.decide_unread(principal, backend),
+            Route::Backend(backend) => {
+                let request = &routed.call.request;
+                let name = request.params().name.as_ref().map(|name| &*name.value);
+                let tool = name.filter(|_| request.method() == Method::CallTool);
+                self.gate.decide_unread(principal, backend, tool)
+            }
             // What is in a list is decided entry by entry, by whoever makes it.
             Route::List(_) => Verdict::Allow,
         };
         match verdict {
             Verdict::Allow => Ok(()),
             Verdict::Deny { reason, message } => {
-                metrics::counter!("portcullis_denied_total", "reason" => reason).increment(1);
+                denied(reason);
                 Err(Error::Denied(message))
             }
         }

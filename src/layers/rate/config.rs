@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use governor::Quota;
 use governor::nanos::Nanos;
+use serde_json::{Value as Json, json};
 
 use crate::config::{Fields, Value};
 
@@ -40,6 +41,15 @@ impl Rate {
     /// At most so many at once.
     pub fn burst(self) -> u32 {
         self.burst.get()
+    }
+
+    /// What the configuration says of it; a whole number without a fraction.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "1e6 at most")]
+    pub fn shown(self) -> (Json, Json) {
+        let is_whole = self.per_second.fract() == 0.0;
+        let per_second =
+            if is_whole { json!(self.per_second as u64) } else { json!(self.per_second) };
+        (per_second, json!(self.burst))
     }
 
     fn period(self) -> Duration {

@@ -5,6 +5,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde_json::Value;
+
 /// Other people's servers and clients, installed by `tests/peers/install`.
 #[derive(Clone, Debug)]
 pub struct Peers {
@@ -67,6 +69,13 @@ impl Peers {
     /// Command line of a server over stdio that does what servers should not: see `servers/misbehave.mjs`.
     pub fn misbehave_stdio(&self) -> Vec<String> {
         [self.script("", "servers/misbehave.mjs"), vec!["stdio".to_owned()]].concat()
+    }
+
+    /// Command line of a server over stdio that offers these tools and answers with the calls it gets: see
+    /// `servers/offer.mjs`.
+    pub fn offer_stdio(&self, tools: &Value) -> Vec<String> {
+        let script = self.script("", "servers/offer.mjs");
+        [script, vec!["stdio".to_owned(), tools.to_string()]].concat()
     }
 
     /// Command line of npm `server-filesystem`, allowed to use `directory`.

@@ -1,6 +1,8 @@
 //! `toolLimits` of `config.yaml`.
 
-use crate::config::{Fields, Glob, Section, Value};
+use serde_json::{Value as Json, json};
+
+use crate::config::{Fields, Glob, Section, Shown, Value};
 use crate::layers::rate::Rate;
 
 /// One rule of `toolLimits`: what it matches is counted together.
@@ -54,6 +56,20 @@ impl Section for ToolLimit {
         if !["maxInFlight", "perSecond", "burst"].into_iter().any(|key| fields.has(key)) {
             fields.problem("maxInFlight", "is missing; set it, or perSecond, or both");
         }
+    }
+}
+
+impl Shown for ToolLimit {
+    fn shown(&self) -> Json {
+        let (per_second, burst) = self.rate.map(Rate::shown).unwrap_or_default();
+        json!({
+            "backend": self.backend.to_string(),
+            "tool": self.tool.to_string(),
+            "per": PER.iter().find(|(_, per)| *per == self.per).map(|(word, _)| *word),
+            "maxInFlight": self.max_in_flight,
+            "perSecond": per_second,
+            "burst": burst,
+        })
     }
 }
 

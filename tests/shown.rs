@@ -1,0 +1,135 @@
+//! A configuration as the gateway shows it: every key, with what it comes to.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use portcullis::app::config::Config;
+use portcullis::app::load::load;
+use portcullis::config::{Data, Environment, Location, Node, Shown, parse_yaml};
+use portcullis_test_support::ConfigDir;
+use serde_json::{Value as Json, json};
+
+/// Keys that have one value so far, so that no configuration can say anything else.
+const FIXED: [&str; 2] = ["aggregator.transport", "auth.mode"];
+
+/// What a document says, each value as text behind the path of its key.
+fn said(node: &Node, path: &str) -> Vec<(String, String)> {
+    match &node.data {
+        Data::Map(entries) => {
+            let below = entries
+                .iter()
+                .flat_map(|entry| said(&entry.value, &format!("{path}.{}", entry.key)));
+            below.collect()
+        }
+        Data::List(items) => {
+            let items: Vec<_> = items.iter().map(item_said).collect();
+            vec![(path[1..].to_owned(), format!("[{}]", items.join(", ")))]
+        }
+        _ => vec![(path[1..].to_owned(), node.text().unwrap_or("null").to_owned())],
+    }
+}
+
+/// A mapping in a list as `key=value` for each of its keys.
+fn item_said(item: &Node) -> String {
+    let pairs = item.entries().iter().map(|it| (it.key.clone(), item_said(&it.value)));
+    item.text().map_or_else(|| joined(pairs), str::to_owned)
+}
+
+fn item_shown(item: &Json) -> String {
+    let keys = item.as_object().into_iter().flatten();
+    let pairs = keys.map(|(key, value)| (key.clone(), item_shown(value)));
+    let text = || item.as_str().map_or_else(|| item.to_string(), str::to_owned);
+    if item.is_object() { joined(pairs) } else { text() }
+}
+
+fn joined(pairs: impl Iterator<Item = (String, String)>) -> String {
+    let pairs: BTreeSet<_> = pairs.map(|(key, value)| format!("{key}={value}")).collect();
+    pairs.into_iter().collect::<Vec<_>>().join(" ")
+}
+
+fn shown(value: &Json, path: &str) -> Vec<(String, String)> {
+    let text = match value {
+        Json::Object(keys) => {
+            let below = keys.iter().flat_map(|(key, value)| shown(value, &format!("{path}.{key}")));
+            return below.collect();
+        }
+        Json::Array(items) => {
+            let items: Vec<_> = items.iter().map(item_shown).collect();
+            format!("[{}]", items.join(", "))
+        }
+        Json::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    vec![(path[1..].to_owned(), text)]
+}
+
+fn document(path: &Path) -> Vec<(String, String)> {
+    let text = fs::read_to_string(path).expect("the document");
+    let (documents, error) = parse_yaml(&text, &Location::file(path));
+    assert!(error.is_none(), "{error:?}");
+    let mut said = said(&documents[0].root, "");
+    said.sort();
+    said
+}
+
+fn shown_of(config: &Config) -> Vec<(String, String)> {
+    let mut shown = shown(&config.shown(), "");
+    shown.sort();
+    shown
+}
+
+#[test]
+fn every_key_is_shown_and_its_default_is_the_documented_one() {
+    let mut reference = document(Path::new("config/reference/config.yaml"));
+    // `auto` is decided when the configuration is read; what is shown is what came of it.
+    let format = reference.iter_mut().find(|(key, _)| key == "logging.format").expect("the key");
+    assert_eq!(format.1, "auto");
+    format.1 = Config::default().shown()["logging"]["format"].as_str().expect("a word").to_owned();
+    assert!(["text", "json"].contains(&format.1.as_str()), "{format:?}");
+    assert_eq!(shown_of(&Config::default()), reference);
+}
+
+#[test]
+fn what_a_configuration_says_is_what_is_shown() {
+    let text = "\
+aggregator: {host: 0.0.0.0, port: 1, musterPrefix: y, exposure: both, publicUrl: 'https://a.example.com/gate'}
+http:
+  maxBodyBytes: 2048
+  maxInFlight: 2
+  maxStreams: 3
+  allowedHosts: [a.example.com, 'b.example.com:8443']
+  allowedOrigins: ['https://a.example.com']
+  drain: 1m30s
+  keepAlive: 2s500ms
+trustedProxies: [10.0.0.0/8]
+rateLimit: {perSecond: 2, burst: 3}
+toolLimits: [{backend: a, tool: 'b*', per: session, maxInFlight: 2, perSecond: 0.5, burst: 4}]
+sessions: {keyFiles: [/key], maxAge: 36h}
+catalogue: {grace: 1s, firstListWait: 250ms}
+denylist: {enabled: false, allow: [{backend: a, tool: cleanup}], block: [{backend: 'b*', tool: '*'}]}
+metrics: {host: '::1', port: 2, musterNames: true}
+logging: {level: debug, format: text, calls: false}
+auth: {allowUnauthenticated: true}
+";
+    let directory = ConfigDir::new().file("key", &"01".repeat(32));
+    let key = directory.path().join("key");
+    let text = text.replace("/key", key.to_str().expect("UTF-8"));
+    let directory = directory.config(&text);
+    let loaded = load(Some(directory.path()), &Environment::default());
+    let config = loaded.unwrap_or_else(|refused| panic!("{refused}")).config;
+
+    let expected: Vec<_> = document(&directory.path().join("config.yaml"));
+    let mut found = shown_of(&config);
+    found.retain(|(key, _)| !FIXED.contains(&key.as_str()));
+    let host = found.iter_mut().find(|(key, _)| key == "metrics.host").expect("the key");
+    assert_eq!(host.1, "[::1]", "as it stands in a URL");
+    host.1 = "::1".to_owned();
+    assert_eq!(found, expected);
+    assert_eq!(config.shown()["sessions"]["keyFiles"], json!([key]));
+    for ((key, default), (_, value)) in shown_of(&Config::default()).iter().zip(&shown_of(&config))
+    {
+        let is_other = default != value || FIXED.contains(&key.as_str());
+        assert!(is_other || key == "logging.format", "{key} shows its default here");
+    }
+}
