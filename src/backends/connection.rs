@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::relay::Target;
 #[cfg(test)]
 use super::scripted;
-use super::{Config, Context, OpenError, Opened, Transport, Unsolicited, http, stdio};
+use super::{Config, Context, OpenError, Opened, Transport, Unsolicited, duplex, http, stdio};
 use crate::call::{self, Reply, Responder};
 use crate::mcp::{Capabilities, Message, ProtocolVersion};
 use crate::outbound;
@@ -23,7 +23,7 @@ use crate::outbound;
 #[derive(Clone, Debug)]
 pub enum Connection {
     /// A child process.
-    Stdio(Arc<stdio::Connection>),
+    Stdio(Arc<duplex::Connection>),
     /// Streamable HTTP.
     StreamableHttp(Arc<http::Connection>),
     /// Connected to a script.
@@ -186,7 +186,7 @@ impl Dialer {
         }
         let Context { background, client, .. } = context;
         match &config.transport {
-            Transport::Stdio(_) => stdio::Connection::open(config, background, capabilities, first)
+            Transport::Stdio(_) => stdio::open(config, background, capabilities, first)
                 .await
                 .map(|opened| Dialed::new(opened, Connection::Stdio)),
             Transport::StreamableHttp(_) => {

@@ -7,6 +7,7 @@ mod bulkhead;
 mod config;
 mod connection;
 mod context;
+pub mod duplex;
 mod handle;
 pub mod http;
 mod inbox;
