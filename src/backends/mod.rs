@@ -20,6 +20,7 @@ mod open;
 mod pool;
 mod questions;
 pub mod relay;
+mod remote;
 #[cfg(test)]
 pub(crate) mod scripted;
 mod state;
