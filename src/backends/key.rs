@@ -27,12 +27,12 @@ pub struct Key {
 impl Key {
     /// The connection that the supervisor keeps.
     ///
-    /// A shared child process is one process, so the supervisor's connection is the one that
-    /// clients use. Elsewhere the supervisor has one of its own that declares everything, so that
+    /// A shared child process is one process, and a shared event stream is one stream, so the
+    /// supervisor's connection is the one that clients use. Elsewhere the supervisor has one of its own that declares everything, so that
     /// the snapshot shows all there is.
     pub fn of_supervisor(config: &Config) -> Self {
         match (&config.transport, config.isolation) {
-            (Transport::Stdio(_), Isolation::Shared) => {
+            (Transport::Stdio(_) | Transport::Sse(_), Isolation::Shared) => {
                 Self { owner: Owner::Shared, capabilities: Capabilities::NONE }
             }
             _ => Self { owner: Owner::Gateway, capabilities: Capabilities::ALL },

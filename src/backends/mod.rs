@@ -23,6 +23,7 @@ pub mod relay;
 mod remote;
 #[cfg(test)]
 pub(crate) mod scripted;
+pub mod sse;
 mod state;
 pub mod stdio;
 mod unsolicited;

@@ -17,7 +17,7 @@ pub use connection::Connection;
 pub(super) use connection::Life;
 pub(super) use demux::Demux;
 pub(super) use handshake::{INITIALIZED, accept, initialize};
-pub(super) use outbox::{Outbox, Outgoing};
+pub(super) use outbox::{About, Outbox, Outgoing};
 #[cfg(test)]
 pub(super) use queue::MAX_MESSAGES;
 pub(super) use wire::Wire;
