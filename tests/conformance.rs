@@ -52,3 +52,12 @@ async fn all_scored_scenarios_pass_at_the_endpoint_of_one_server() {
     let gateway = start(&peers, config).await;
     assert_all_scored_pass(&peers, &gateway.server_url("fixture")).await;
 }
+
+#[tokio::test]
+async fn all_scored_scenarios_pass_with_the_fixture_over_http_and_sse() {
+    let Some(peers) = Peers::installed() else { return };
+    let fixture = Backend::fixture_sse(&peers).await;
+    let config = ConfigDir::new().sse("fixture", fixture.url(), &kept());
+    let gateway = start(&peers, config).await;
+    assert_all_scored_pass(&peers, gateway.url()).await;
+}

@@ -36,6 +36,7 @@ pub(in crate::backends) struct Outbox {
 pub(in crate::backends) struct Outgoing {
     pub(in crate::backends) about: About,
     pub(in crate::backends) bytes: Bytes,
+    /// Held for as long as the message takes up room; nobody reads it.
     _space: Option<OwnedSemaphorePermit>,
 }
 
@@ -63,8 +64,8 @@ impl Outbox {
     /// Queues a message, waiting for room.
     pub(in crate::backends) async fn push(&self, id: u64, bytes: Bytes) -> Result<(), Closed> {
         let space = Arc::clone(&self.space).acquire_many_owned(cost(&bytes)).await;
-        let _space = Some(space.map_err(|_| Closed)?);
-        self.put(Outgoing { about: About::Request(id), bytes, _space });
+        let space = space.map_err(|_| Closed)?;
+        self.put(Outgoing { about: About::Request(id), bytes, _space: Some(space) });
         Ok(())
     }
 

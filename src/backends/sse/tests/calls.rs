@@ -56,7 +56,7 @@ async fn a_dropped_call_is_cancelled_also_at_a_server_that_answers_posts_late() 
                 return None;
             }
             if is_late {
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
             Some(says(""))
         })
@@ -131,7 +131,7 @@ async fn closing_and_dropping_end_the_stream() {
         if is_closed {
             soon(fixture.connection.close()).await;
         }
-        let (state, server) = (fixture.state, fixture._server);
+        let (state, server) = (fixture.state, fixture.server);
         drop(fixture.connection);
         soon(closed.cancelled()).await;
         soon(stream.closed()).await;

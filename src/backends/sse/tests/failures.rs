@@ -80,7 +80,7 @@ async fn silence_ends_a_call() {
     config.call_timeout = Duration::from_millis(50);
     let opened = open_config(config).await.unwrap();
     let (connection, inbox) = (opened.connection, opened.inbox);
-    let fixture = Fixture { connection, inbox, state: Arc::default(), _server: server };
+    let fixture = Fixture { connection, inbox, state: Arc::default(), server };
     let error = fixture.call("t").await.unwrap_err().to_string();
     assert_eq!(error, "backend test was silent for 0.05 s");
 }

@@ -195,7 +195,7 @@ struct Fixture {
     connection: Arc<Connection>,
     inbox: mpsc::Receiver<Unsolicited>,
     state: Arc<State>,
-    _server: Server,
+    server: Server,
 }
 
 const HEAD: &str = "event: endpoint\ndata: /message?sessionId=1\n\n";
@@ -210,7 +210,7 @@ where
 {
     let (server, state) = server(HEAD, script).await;
     let opened = open_config(config(&server, isolation)).await.unwrap();
-    Fixture { connection: opened.connection, inbox: opened.inbox, state, _server: server }
+    Fixture { connection: opened.connection, inbox: opened.inbox, state, server }
 }
 
 impl Fixture {

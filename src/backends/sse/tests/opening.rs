@@ -52,6 +52,11 @@ async fn every_request_has_the_configured_headers_and_what_the_revision_wants() 
     assert_eq!(versions, [None, None, Some("2025-06-18"), Some("2025-06-18")]);
 }
 
+/// A name, the answer to the GET, and what is said about it.
+type Refused = (&'static str, fn() -> Answer, &'static str);
+/// A name, what happens at `initialize`, and what is said about it.
+type Reacted = (&'static str, fn(&Seen) -> Reaction, &'static str);
+
 /// How opening fails when the GET is answered like that.
 async fn failure(get: fn() -> Answer) -> String {
     let script =
@@ -64,7 +69,7 @@ async fn failure(get: fn() -> Answer) -> String {
 
 #[tokio::test]
 async fn what_is_no_stream_with_an_endpoint_is_refused_and_nothing_is_sent() {
-    let table: [(&str, fn() -> Answer, &str); 9] = [
+    let table: [Refused; 9] = [
         ("404", || answer(404, "", "no"), "HTTP 404 (is it the URL of the stream"),
         ("405", || answer(405, "", ""), "are of type: streamable-http)"),
         (
@@ -103,7 +108,7 @@ async fn a_stream_without_an_endpoint_is_given_up_in_time_and_closed() {
 
 #[tokio::test]
 async fn an_initialize_without_a_valid_answer_is_reported_and_its_stream_closed() {
-    let table: [(&str, fn(&Seen) -> Reaction, &str); 6] = [
+    let table: [Reacted; 6] = [
         (
             "an error",
             |seen| {
