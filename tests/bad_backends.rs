@@ -136,7 +136,7 @@ async fn an_event_stream_that_leads_nowhere_is_said_to_and_harms_nobody() {
         ("never", "ENDPOINT", "never", "it named no endpoint within 2 s"),
         ("stranger", "ENDPOINT", "http://192.0.2.1/message?", "another origin than spec.url"),
         ("garbled", "ENDPOINT", "http://[", "the endpoint it names is no URL"),
-        ("nowhere", "ENDPOINT", "/nowhere?", "the server refused initialize"),
+        ("nowhere", "ENDPOINT", "/nowhere?", "HTTP 404: Session not found"),
         ("failing", "INITIALIZE", "500", "HTTP 500: Bad Gateway"),
         ("relative", "ENDPOINT", "message?session=", ""),
     ];

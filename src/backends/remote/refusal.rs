@@ -59,19 +59,30 @@ impl Refusal {
         endpoint: &Endpoint,
         wire_id: u64,
     ) -> Result<Message, call::Error> {
-        let denied = matches!(self.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
         // An id that is no number of ours stands for "the request could not be read": null, or
         // what some servers write instead.
         let relates = self.error.as_ref().and_then(Message::id).and_then(|id| id.as_u64());
-        if !denied
+        if !self.is_denial()
             && relates.is_none_or(|id| id == wire_id)
             && let Some(error) = self.error
         {
             return Ok(error);
         }
-        let hint = if denied { " (it wants credentials: set them in spec.headers)" } else { "" };
+        Err(self.failure(endpoint))
+    }
+
+    /// What is wrong with the backend, if the status is all that there is to say.
+    pub(in crate::backends) fn failure(&self, endpoint: &Endpoint) -> call::Error {
+        let hint = match self.is_denial() {
+            true => " (it wants credentials: set them in spec.headers)",
+            false => "",
+        };
         let colon = if self.text.is_empty() { "" } else { ": " };
-        Err(endpoint.bad_answer(format!("HTTP {}{hint}{colon}{}", self.status.as_u16(), self.text)))
+        endpoint.bad_answer(format!("HTTP {}{hint}{colon}{}", self.status.as_u16(), self.text))
+    }
+
+    fn is_denial(&self) -> bool {
+        matches!(self.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
     }
 
     /// Whether the server gave a JSON-RPC error with the status.
@@ -85,7 +96,7 @@ impl Refusal {
     }
 
     /// The response to the request of that id, if it is one.
-    fn answers_exactly(&self, wire_id: u64) -> bool {
+    pub(in crate::backends) fn answers_exactly(&self, wire_id: u64) -> bool {
         let id = self.error.as_ref().and_then(Message::id);
         id.is_some_and(|id| id.as_u64() == Some(wire_id))
     }

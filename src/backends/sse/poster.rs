@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -92,15 +93,16 @@ impl Poster {
         match outgoing.about {
             About::Request(id) => {
                 let _sent = sent.map(CancellationToken::drop_guard);
-                // Some servers answer a POST when the call is done. Whether that takes too long is
-                // for the call to say.
-                let posting = self.request(id, outgoing.bytes.clone());
-                match timeout(config.call_timeout, posting).await {
-                    Ok(Some(end)) if self.wire.queue_of(id).is_some() => {
+                let mut posting = pin!(self.request(id, outgoing.bytes.clone()));
+                // Some servers answer a POST when the call is done: it may last as long as that.
+                while self.is_running(id) {
+                    let Ok(refused) = timeout(config.connect_timeout, &mut posting).await else {
+                        continue;
+                    };
+                    if let Some(end) = refused.filter(|_| self.is_running(id)) {
                         self.wire.end_call(id, end);
                     }
-                    Ok(_) => {}
-                    Err(_) => tracing::debug!(backend = %config.name, "a POST got no answer"),
+                    break;
                 }
             }
             About::Cancelled(_) | About::Nothing => {
@@ -116,6 +118,10 @@ impl Poster {
         outgoing.about
     }
 
+    fn is_running(&self, id: u64) -> bool {
+        self.wire.queue_of(id).is_some()
+    }
+
     /// Sends a request. Its response comes on the stream, unless the server answers the POST with
     /// an error, which then ends the call.
     async fn request(&self, id: u64, request: Bytes) -> Option<Result<Message, Error>> {
@@ -126,7 +132,14 @@ impl Poster {
                 pass_over(response).await;
                 None
             }
-            Ok(response) => Some(Refusal::read(response).await.into_response(endpoint, id)),
+            Ok(response) => {
+                let refusal = Refusal::read(response).await;
+                // Only what names the request is its response: the transport has no other.
+                Some(match refusal.answers_exactly(id) {
+                    true => refusal.into_response(endpoint, id),
+                    false => Err(refusal.failure(endpoint)),
+                })
+            }
         }
     }
 

@@ -32,6 +32,13 @@ impl Backend {
         Self::start(peers, "", "fixture/fixture.mjs", &["sse", "0"]).await
     }
 
+    /// The same as a server that knows nothing newer than that revision.
+    pub async fn fixture_of_2024(peers: &Peers) -> Self {
+        let mut command = command(&peers.script("", "fixture/fixture.mjs"));
+        command.args(["sse", "0"]).env("REVISION", "2024-11-05");
+        Self::spawn("fixture.mjs", command).await
+    }
+
     /// TypeScript SDK v2: MCP 2026-07-28 and, without sessions, 2025.
     pub async fn ts_v2_http(peers: &Peers) -> Self {
         Self::start(peers, "", "servers/ts_v2.mjs", &["http", "0"]).await

@@ -4,7 +4,8 @@ use super::*;
 
 #[tokio::test]
 async fn a_post_that_fails_ends_its_call_and_no_other() {
-    let error = r#"{"jsonrpc":"2.0","id":2,"error":{"code":-32600,"message":"no such session"}}"#;
+    let error = r#"{"jsonrpc":"2.0","id":2,"error":{"code":-32600,"message":"no such tool"}}"#;
+    let general = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":"gone"}}"#;
     for (status, body, expected) in [
         (404, "Session not found", "gave no valid answer: HTTP 404: Session not found"),
         (
@@ -14,7 +15,8 @@ async fn a_post_that_fails_ends_its_call_and_no_other() {
         ),
         (500, "<html><body>oops</body></html>", "gave no valid answer: HTTP 500: oops"),
         (307, "", "gave no valid answer: HTTP 307"),
-        (400, error, "no such session"),
+        (400, error, r#""message":"no such tool""#),
+        (404, general, "backend test gave no valid answer: HTTP 404: gone"),
     ] {
         let fixture = open(Isolation::Shared, move |seen| async move {
             let is_bad = seen.message["params"]["name"] == "bad";
