@@ -1,8 +1,8 @@
 //! Connections in which both sides say everything on one channel, and ids alone tell what belongs
 //! together: the pipes of a child process, the event stream and the POSTs of HTTP+SSE.
 //!
-//! A transport brings two things: a task that sends what is in the [`Outbox`], and one that hands
-//! every message of the backend to the [`Demux`]. Callers and those tasks meet in the [`Wire`].
+//! A transport brings two things: a task that sends what is in the `Outbox`, and one that hands
+//! every message of the backend to the `Demux`. Callers and those tasks meet in the `Wire`.
 
 mod clock;
 mod connection;

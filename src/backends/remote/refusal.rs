@@ -73,10 +73,8 @@ impl Refusal {
 
     /// What is wrong with the backend, if the status is all that there is to say.
     pub(in crate::backends) fn failure(&self, endpoint: &Endpoint) -> call::Error {
-        let hint = match self.is_denial() {
-            true => " (it wants credentials: set them in spec.headers)",
-            false => "",
-        };
+        let credentials = " (it wants credentials: set them in spec.headers)";
+        let hint = if self.is_denial() { credentials } else { "" };
         let colon = if self.text.is_empty() { "" } else { ": " };
         endpoint.bad_answer(format!("HTTP {}{hint}{colon}{}", self.status.as_u16(), self.text))
     }

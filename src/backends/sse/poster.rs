@@ -135,9 +135,10 @@ impl Poster {
             Ok(response) => {
                 let refusal = Refusal::read(response).await;
                 // Only what names the request is its response: the transport has no other.
-                Some(match refusal.answers_exactly(id) {
-                    true => refusal.into_response(endpoint, id),
-                    false => Err(refusal.failure(endpoint)),
+                Some(if refusal.answers_exactly(id) {
+                    refusal.into_response(endpoint, id)
+                } else {
+                    Err(refusal.failure(endpoint))
                 })
             }
         }

@@ -18,7 +18,7 @@ async fn answers_come_on_the_stream_in_any_order_and_what_a_post_brings_is_ignor
             let mut held = held.lock();
             let says = if held.is_empty() { String::new() } else { result.clone() + &held };
             *held = result;
-            Some(Reaction { answer: json_answer(body.to_string()), says, ends: false })
+            Some(Reaction { says, ..answers(json_answer(body.to_string())) })
         }
     })
     .await;
@@ -52,13 +52,7 @@ async fn progress_comes_under_the_callers_token_and_data_over_several_lines() {
 async fn a_dropped_call_is_cancelled_also_at_a_server_that_answers_posts_late() {
     for is_late in [false, true] {
         let fixture = open(Isolation::Shared, move |seen| async move {
-            if !is_call(&seen) {
-                return None;
-            }
-            if is_late {
-                std::future::pending::<()>().await;
-            }
-            Some(says(""))
+            is_call(&seen).then(|| Reaction { hangs: is_late, ..says("") })
         })
         .await;
         let calling = fixture.call("t");
@@ -71,6 +65,23 @@ async fn a_dropped_call_is_cancelled_also_at_a_server_that_answers_posts_late() 
         assert_eq!(seen.message["params"]["requestId"], 2);
         let response = fixture.connection.request("ping", None, Duration::from_secs(10)).await;
         assert_eq!(response.unwrap().result().unwrap(), "{}", "it goes on");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_never_answers_a_post_can_be_called_on_and_on() {
+    let script = |seen: Seen| async move {
+        is_call(&seen).then(|| Reaction { hangs: true, ..says(seen.result(&json!({}))) })
+    };
+    let (server, state) = server(HEAD, script).await;
+    let mut config = config(&server, Isolation::Shared);
+    config.connect_timeout = Duration::from_secs(2);
+    let opened = open_config(config).await.unwrap();
+    let (connection, inbox) = (opened.connection, opened.inbox);
+    let fixture = Fixture { connection, inbox, state, server };
+    // More than may be on their way at one time.
+    for _ in 0..300 {
+        assert_eq!(fixture.answer("t").await["result"], json!({}));
     }
 }
 

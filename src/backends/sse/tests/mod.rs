@@ -56,16 +56,18 @@ struct Reaction {
     says: String,
     /// Whether the stream ends behind that.
     ends: bool,
+    /// Whether the POST has no answer at all.
+    hangs: bool,
 }
 
 /// Accepts the message and says something on the stream.
 fn says(text: impl Into<String>) -> Reaction {
-    Reaction { answer: answer(202, "", "Accepted"), says: text.into(), ends: false }
+    Reaction { answer: answer(202, "", "Accepted"), says: text.into(), ends: false, hangs: false }
 }
 
 /// Answers the POST, and says nothing.
 fn answers(answer: Answer) -> Reaction {
-    Reaction { answer, says: String::new(), ends: false }
+    Reaction { answer, says: String::new(), ends: false, hangs: false }
 }
 
 fn event(message: &Value) -> String {
@@ -139,8 +141,12 @@ where
                 *state.stream.lock() = Some(sender);
                 return answer;
             }
-            let Reaction { answer, says, ends } = reaction.unwrap_or_else(|| usual(&seen));
+            let reaction = reaction.unwrap_or_else(|| usual(&seen));
+            let Reaction { answer, says, ends, hangs } = reaction;
             state.say(says).await;
+            if hangs {
+                std::future::pending::<()>().await;
+            }
             if ends {
                 state.stream.lock().take();
             }
