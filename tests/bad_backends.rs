@@ -12,9 +12,9 @@ fn demo() -> Vec<String> {
     ["portcullis", "demo-server"].map(str::to_owned).to_vec()
 }
 
-/// The bad one over stdio, the bad one over HTTP, and a bystander.
+/// The bad one over stdio, the bad one over both transports of HTTP, and a bystander.
 struct Neighbours {
-    _web: Backend,
+    _servers: [Backend; 2],
     gateway: Gateway,
     client: Arc<RawClient>,
 }
@@ -22,14 +22,16 @@ struct Neighbours {
 async fn neighbours() -> Option<Neighbours> {
     let peers = Peers::installed()?;
     let web = Backend::misbehave_http(&peers, &[]).await;
+    let old = Backend::misbehave_sse(&peers, &[]).await;
     let config = ConfigDir::new()
+        .sse("old", old.url(), &json!({"callTimeout": "2s"}))
         .stdio("pipe", &peers.misbehave_stdio(), &json!({"callTimeout": "2s"}))
         .http("web", web.url(), &json!({"callTimeout": "2s"}))
         .stdio("demo", &demo(), &json!({}));
     let gateway = Gateway::start(BINARY, config.path()).await;
-    let tools = ["x_pipe_echo", "x_web_echo", "x_demo_echo"];
+    let tools = ["x_pipe_echo", "x_web_echo", "x_old_echo", "x_demo_echo"];
     let client = Arc::new(gateway.client_that_sees(&tools).await);
-    Some(Neighbours { _web: web, gateway, client })
+    Some(Neighbours { _servers: [web, old], gateway, client })
 }
 
 impl Neighbours {
@@ -55,7 +57,7 @@ async fn assert_unharmed(mut calls: JoinSet<String>) {
 async fn what_means_nothing_is_dropped_and_counted() {
     let Some(neighbours) = neighbours().await else { return };
     let Neighbours { gateway, client, .. } = &neighbours;
-    for backend in ["pipe", "web"] {
+    for backend in ["pipe", "web", "old"] {
         for (tool, says) in [
             ("garbage", "after garbage"),
             ("unknown_id", "after an unknown id"),
@@ -82,6 +84,11 @@ async fn a_call_that_gets_no_answer_ends_with_an_error_that_names_the_backend() 
         ("web", "reset", json!({})),
         ("web", "huge", json!({"bytes": 100_000_000})),
         ("pipe", "hang", json!({})),
+        ("old", "hang", json!({})),
+        ("old", "html", json!({"status": 404})),
+        ("old", "html", json!({"status": 500})),
+        ("old", "html", json!({"status": 200})),
+        ("old", "reset", json!({})),
     ] {
         let calls = neighbours.bystanders();
         let answer = client.call_tool(&format!("x_{backend}_{tool}"), &arguments).await;
@@ -103,6 +110,10 @@ async fn a_server_that_dies_in_mid_answer_fails_that_call_and_no_other() {
         ("pipe", "huge", json!({"bytes": 100_000_000})),
         ("web", "half_answer", json!({})),
         ("web", "die", json!({})),
+        ("old", "half_answer", json!({})),
+        ("old", "die", json!({})),
+        ("old", "cut", json!({})),
+        ("old", "huge", json!({"bytes": 100_000_000})),
     ] {
         let Some(neighbours) = neighbours().await else { return };
         let Neighbours { gateway, client, .. } = &neighbours;
@@ -119,24 +130,67 @@ async fn a_server_that_dies_in_mid_answer_fails_that_call_and_no_other() {
 }
 
 #[tokio::test]
+async fn an_event_stream_that_leads_nowhere_is_said_to_and_harms_nobody() {
+    let Some(peers) = Peers::installed() else { return };
+    let table = [
+        ("never", "ENDPOINT", "never", "it named no endpoint within 2 s"),
+        ("stranger", "ENDPOINT", "http://192.0.2.1/message?", "another origin than spec.url"),
+        ("garbled", "ENDPOINT", "http://[", "the endpoint it names is no URL"),
+        ("nowhere", "ENDPOINT", "/nowhere?", "HTTP 404: Session not found"),
+        ("failing", "INITIALIZE", "500", "HTTP 500: Bad Gateway"),
+        ("relative", "ENDPOINT", "message?session=", ""),
+    ];
+    let mut servers = Vec::new();
+    let mut config = ConfigDir::new().stdio("demo", &demo(), &json!({}));
+    for (name, habit, value, _) in table {
+        let server = Backend::misbehave_sse(&peers, &[(habit, value)]).await;
+        let spec = json!({"type": "sse", "url": server.url(), "autoStart": true, "timeout": 2});
+        config = config.server(name, &spec);
+        servers.push(server);
+    }
+    let newer = Backend::misbehave_http(&peers, &[]).await;
+    config = config.sse("newer", newer.url(), &json!({}));
+    let gateway = Gateway::start(BINARY, config.path()).await;
+    let client = gateway.client_that_sees(&["x_demo_echo", "x_relative_echo"]).await;
+    for (at, (name, _, _, says)) in table.into_iter().enumerate() {
+        if says.is_empty() {
+            let tool = format!("x_{name}_echo");
+            let answer = client.call_tool(&tool, &json!({"message": "on"})).await;
+            assert!(answer.contains("on"), "{name}: {answer}");
+            continue;
+        }
+        let error = gateway.failure(name).await;
+        assert!(error.contains(says), "{name}: {error}");
+        servers[at]
+            .process()
+            .line("its stream's end", |line| line.contains("closed").then_some(()))
+            .await;
+    }
+    let error = gateway.failure("newer").await;
+    assert!(error.contains("type: streamable-http"), "{error}");
+}
+
+#[tokio::test]
 async fn faults_leave_no_file_open() {
     let Some(neighbours) = neighbours().await else { return };
     let Neighbours { gateway, client, .. } = &neighbours;
     let files = gateway.open_files();
     for _ in 0..10 {
-        for tool in ["garbage", "reset", "html", "twice"] {
-            client.call_tool(&format!("x_web_{tool}"), &json!({})).await;
+        for backend in ["web", "old"] {
+            for tool in ["garbage", "reset", "html", "twice"] {
+                client.call_tool(&format!("x_{backend}_{tool}"), &json!({})).await;
+            }
         }
     }
-    // Each worker may keep an idle connection to the backend.
-    until("the files are closed", || gateway.open_files() <= files + 2).await;
+    // Each worker may keep an idle connection to a backend.
+    until("the files are closed", || gateway.open_files() <= files + 4).await;
 }
 
 #[tokio::test]
 async fn a_client_that_does_not_read_stalls_nobody_else() {
     let Some(neighbours) = neighbours().await else { return };
     let Neighbours { gateway, client, .. } = &neighbours;
-    for backend in ["pipe", "web"] {
+    for backend in ["pipe", "web", "old"] {
         let params = json!({
             "name": format!("x_{backend}_flood"),
             "arguments": {"count": 20_000},

@@ -15,7 +15,7 @@ const NATIVE: &str = "aggregator: {exposure: native}\n";
 struct Bench {
     gateway: Gateway,
     files: TempDir,
-    _everything: Backend,
+    _everything: [Backend; 2],
 }
 
 impl Bench {
@@ -24,7 +24,8 @@ impl Bench {
         std::fs::write(files.path().join("note.txt"), "a note").expect("a file to read");
         let git = Command::new("git").args(["init", "--quiet"]).current_dir(files.path()).status();
         assert!(git.is_ok_and(|status| status.success()), "git init");
-        let everything = Backend::everything_http(peers).await;
+        let everything =
+            [Backend::everything_http(peers).await, Backend::everything_sse(peers).await];
         let none = json!({});
         let memory = peers.memory_stdio();
         let memory = json!({
@@ -33,7 +34,8 @@ impl Bench {
         });
         let config = ConfigDir::new()
             .config(NATIVE)
-            .http("web", everything.url(), &none)
+            .http("web", everything[0].url(), &none)
+            .sse("old", everything[1].url(), &none)
             .stdio("pipe", &peers.everything_stdio(), &none)
             .stdio("files", &peers.filesystem_stdio(files.path()), &none)
             .server("memory", &memory)
@@ -53,6 +55,7 @@ impl Bench {
         let entity = json!({"name": client, "entityType": "client", "observations": []});
         vec![
             ("x_web_echo", json!({"message": "Grüße"}), "Echo: Grüße".to_owned()),
+            ("x_old_echo", json!({"message": "Grüße"}), "Echo: Grüße".to_owned()),
             ("x_pipe_get-sum", json!({"a": 2, "b": 40}), "42".to_owned()),
             (
                 "x_files_read_text_file",
@@ -90,20 +93,27 @@ async fn every_client_calls_every_reference_server() {
 #[tokio::test]
 async fn every_client_uses_the_endpoint_of_one_server() {
     let Some(peers) = Peers::installed() else { return };
-    let everything = Backend::everything_http(&peers).await;
-    let config = ConfigDir::new().config(NATIVE).http("everything", everything.url(), &json!({}));
+    let (web, old) =
+        (Backend::everything_http(&peers).await, Backend::everything_sse(&peers).await);
+    let config = ConfigDir::new().config(NATIVE).http("web", web.url(), &json!({})).sse(
+        "old",
+        old.url(),
+        &json!({}),
+    );
     let gateway = Gateway::start(BINARY, config.path()).await;
-    gateway.client_that_sees(&["x_everything_echo"]).await;
-    let url = gateway.server_url("everything");
-    for client in Client::ALL {
+    gateway.client_that_sees(&["x_web_echo", "x_old_echo"]).await;
+    for (name, client) in
+        ["web", "old"].into_iter().flat_map(|name| Client::ALL.map(|it| (name, it)))
+    {
+        let url = gateway.server_url(name);
         let report = client.run(&peers, &url, "echo", &json!({"message": "Grüße"})).await;
-        assert_eq!(report["ok"], true, "{client:?}: {report:#}");
-        assert_eq!(text(&report["result"]), "Echo: Grüße", "{client:?}");
+        assert_eq!(report["ok"], true, "{client:?}: {name}: {report:#}");
+        assert_eq!(text(&report["result"]), "Echo: Grüße", "{client:?}: {name}");
     }
 }
 
 #[tokio::test]
-async fn servers_of_every_sdk_answer_over_http() {
+async fn servers_of_every_sdk_answer_over_both_transports_of_http() {
     let Some(peers) = Peers::installed() else { return };
     let servers = [
         ("tsv2", Backend::ts_v2_http(&peers).await),
@@ -113,9 +123,17 @@ async fn servers_of_every_sdk_answer_over_http() {
     let config = servers.iter().fold(ConfigDir::new().config(NATIVE), |config, (name, server)| {
         config.http(name, server.url(), &json!({}))
     });
+    let old = [
+        ("oldpyv1", Backend::py_v1_sse(&peers).await),
+        ("oldpyv2", Backend::py_v2_sse(&peers).await),
+    ];
+    let config = old
+        .iter()
+        .fold(config, |config, (name, server)| config.sse(name, server.url(), &json!({})));
     let gateway = Gateway::start(BINARY, config.path()).await;
-    gateway.client_that_sees(&["x_tsv2_add", "x_pyv1_add", "x_pyv2_add"]).await;
-    for (name, _) in &servers {
+    let tools = ["tsv2", "pyv1", "pyv2", "oldpyv1", "oldpyv2"].map(|name| format!("x_{name}_add"));
+    gateway.client_that_sees(&tools.each_ref().map(String::as_str)).await;
+    for (name, _) in servers.iter().chain(&old) {
         let report = Client::TsV1
             .run(&peers, gateway.url(), &format!("x_{name}_add"), &json!({"a": 2, "b": 40}))
             .await;

@@ -8,17 +8,20 @@ const BINARY: &str = env!("CARGO_BIN_EXE_portcullis");
 const ANSWERED_BY_THE_GATEWAY: [&str; 4] =
     ["ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe"];
 
+/// The names of that server behind the gateway: over streamable HTTP, and over the transport of 2024-11-05.
+const SERVERS: [&str; 2] = ["everything", "old"];
+
 /// A gateway before `server-everything`, which keeps what it knows of a client by session.
-async fn everything(peers: &Peers) -> (Backend, Gateway) {
-    let backend = Backend::everything_http(peers).await;
-    let config = ConfigDir::new().config("aggregator: {exposure: native}\n").http(
-        "everything",
-        backend.url(),
-        &json!({"isolation": "session"}),
-    );
+async fn everything(peers: &Peers) -> ([Backend; 2], Gateway) {
+    let backends = [Backend::everything_http(peers).await, Backend::everything_sse(peers).await];
+    let session = json!({"isolation": "session"});
+    let config = ConfigDir::new()
+        .config("aggregator: {exposure: native}\n")
+        .http("everything", backends[0].url(), &session)
+        .sse("old", backends[1].url(), &session);
     let gateway = Gateway::start(BINARY, config.path()).await;
-    gateway.client_that_sees(&["x_everything_echo"]).await;
-    (backend, gateway)
+    gateway.client_that_sees(&["x_everything_echo", "x_old_echo"]).await;
+    (backends, gateway)
 }
 
 fn assert_same_transcript(direct: &Value, through: &Value) {
@@ -32,19 +35,23 @@ fn assert_same_transcript(direct: &Value, through: &Value) {
 #[tokio::test]
 async fn a_conversation_of_the_typescript_sdk_has_the_same_transcript() {
     let Some(peers) = Peers::installed() else { return };
-    let (backend, gateway) = everything(&peers).await;
-    let direct = peers.conversation(backend.url(), &[]).await;
-    let through = peers.conversation(&gateway.server_url("everything"), &[]).await;
-    assert_same_transcript(&direct, &through);
+    let (backends, gateway) = everything(&peers).await;
+    let direct = peers.conversation(backends[0].url(), &[]).await;
+    for server in SERVERS {
+        let through = peers.conversation(&gateway.server_url(server), &[]).await;
+        assert_same_transcript(&direct, &through);
+    }
 }
 
 #[tokio::test]
 async fn a_conversation_of_the_python_sdk_has_the_same_transcript() {
     let Some(peers) = Peers::installed() else { return };
-    let (backend, gateway) = everything(&peers).await;
-    let direct = peers.python_conversation(backend.url(), "").await;
-    let through = peers.python_conversation(&gateway.server_url("everything"), "").await;
-    assert_same_transcript(&direct, &through);
+    let (backends, gateway) = everything(&peers).await;
+    let direct = peers.python_conversation(backends[0].url(), "").await;
+    for server in SERVERS {
+        let through = peers.python_conversation(&gateway.server_url(server), "").await;
+        assert_same_transcript(&direct, &through);
+    }
 }
 
 /// What both conversations do, one after the other; each `Value` is a tool and its arguments.
@@ -172,7 +179,10 @@ async fn assert_same_bytes_at(
         let wanted = record(&direct, method, params).await;
         let seen = record(&through, method, params).await;
         if ANSWERED_BY_THE_GATEWAY.contains(method) {
-            assert_eq!(result_of(&wanted[0]), result_of(&seen[0]), "{method} {params}");
+            // The last message: what the server logs meanwhile comes on the stream of the call where
+            // there is no other (HTTP+SSE).
+            let last = |messages: &[String]| messages.last().expect("an answer").clone();
+            assert_eq!(result_of(&last(&wanted)), result_of(&last(&seen)), "{method} {params}");
         } else {
             assert_eq!(wanted, seen, "{method} {params}");
         }
@@ -193,36 +203,41 @@ async fn assert_same_bytes_at(
 #[tokio::test]
 async fn a_conversation_with_a_reference_server_is_the_same_byte_for_byte() {
     let Some(peers) = Peers::installed() else { return };
-    let (backend, gateway) = everything(&peers).await;
-    let through = gateway.server_url("everything");
-    assert_same_bytes(backend.url(), &through, &requests_to_everything()).await;
+    let (backends, gateway) = everything(&peers).await;
+    for server in SERVERS {
+        let through = gateway.server_url(server);
+        assert_same_bytes(backends[0].url(), &through, &requests_to_everything()).await;
+    }
 }
 
 #[tokio::test]
 async fn a_conversation_of_an_older_client_is_the_same_byte_for_byte() {
     let Some(peers) = Peers::installed() else { return };
-    let (backend, gateway) = everything(&peers).await;
+    let (backends, gateway) = everything(&peers).await;
     let through = gateway.server_url("everything");
     for version in ["2025-06-18", "2025-03-26"] {
         let requests = requests_to_everything();
-        assert_same_bytes_at(version, backend.url(), &through, &requests).await;
+        assert_same_bytes_at(version, backends[0].url(), &through, &requests).await;
     }
 }
 
 #[tokio::test]
-async fn a_conversation_with_the_fixture_is_the_same_byte_for_byte_over_http_and_stdio() {
+async fn a_conversation_with_the_fixture_is_the_same_byte_for_byte_over_every_transport() {
     let Some(peers) = Peers::installed() else { return };
     let backend = Backend::fixture_http(&peers).await;
+    let old = Backend::fixture_sse(&peers).await;
     let session = json!({"isolation": "session"});
     let config = ConfigDir::new()
         .config("aggregator: {exposure: native}\n")
+        .sse("old", old.url(), &session)
         .http("web", backend.url(), &session)
         .http("shared", backend.url(), &json!({}))
         .stdio("pipe", &peers.fixture_stdio(), &session);
     let gateway = Gateway::start(BINARY, config.path()).await;
-    let seen = ["x_web_test_sampling", "x_shared_test_sampling", "x_pipe_test_sampling"];
-    gateway.client_that_sees(&seen).await;
-    for server in ["web", "shared", "pipe"] {
+    let servers = ["web", "shared", "pipe", "old"];
+    let seen = servers.map(|server| format!("x_{server}_test_sampling"));
+    gateway.client_that_sees(&seen.each_ref().map(String::as_str)).await;
+    for server in servers {
         let through = gateway.server_url(server);
         assert_same_bytes(backend.url(), &through, &requests_to_the_fixture()).await;
     }

@@ -43,16 +43,21 @@ async fn call_twice(url: String, backend: &'static str, number: usize) {
 async fn many_clients_with_the_same_ids_and_tokens_get_each_their_own() {
     let Some(peers) = Peers::installed() else { return };
     let everything = Backend::everything_http(&peers).await;
+    let old = Backend::everything_sse(&peers).await;
     let config = ConfigDir::new()
         .config(NATIVE)
         .http("shared", everything.url(), &json!({}))
         .http("alone", everything.url(), &json!({"isolation": "session"}))
+        .sse("old", old.url(), &json!({}))
+        .sse("oldalone", old.url(), &json!({"isolation": "session"}))
         .stdio("pipe", &peers.everything_stdio(), &json!({}));
     let gateway = Gateway::start(BINARY, config.path()).await;
-    gateway.client_that_sees(&["x_shared_echo", "x_alone_echo", "x_pipe_echo"]).await;
+    let backends = ["shared", "alone", "old", "oldalone", "pipe"];
+    let tools = backends.map(|backend| format!("x_{backend}_echo"));
+    gateway.client_that_sees(&tools.each_ref().map(String::as_str)).await;
     let mut clients = JoinSet::new();
     for number in 0..CLIENTS {
-        for backend in ["shared", "alone", "pipe"] {
+        for backend in backends {
             clients.spawn(call_twice(gateway.url().to_owned(), backend, number));
         }
     }

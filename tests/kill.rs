@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use portcullis_test_support::wire::Request;
 use portcullis_test_support::{
-    Backend, ConfigDir, Exchange, Gateway, RawClient, kill, member, within,
+    Backend, ConfigDir, Exchange, Gateway, Peers, RawClient, kill, member, within,
 };
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -103,6 +103,21 @@ async fn a_killed_http_backend_fails_its_own_calls_only() {
         .http("victim", victim.url(), &json!({}))
         .stdio("one", &demo(), &json!({}))
         .http("two", two.url(), &json!({}));
+    let gateway = Gateway::start(BINARY, config.path()).await;
+    let client = Arc::new(gateway.client_that_sees(&TOOLS).await);
+    assert_only_the_victims_calls_fail(&gateway, Arc::clone(&client), || victim.kill()).await;
+    let answer = client.call_tool("x_victim_echo", &json!({"message": "m"})).await;
+    assert!(member(&answer, "error").is_some() && answer.contains("victim"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_killed_backend_of_the_older_transport_fails_its_own_calls_only() {
+    let Some(peers) = Peers::installed() else { return };
+    let victim = Backend::py_v1_sse(&peers).await;
+    let config = ConfigDir::new()
+        .sse("victim", victim.url(), &json!({}))
+        .stdio("one", &demo(), &json!({}))
+        .stdio("two", &demo(), &json!({}));
     let gateway = Gateway::start(BINARY, config.path()).await;
     let client = Arc::new(gateway.client_that_sees(&TOOLS).await);
     assert_only_the_victims_calls_fail(&gateway, Arc::clone(&client), || victim.kill()).await;

@@ -4,8 +4,7 @@
 use std::net::TcpListener;
 use std::path::Path;
 
-use portcullis_test_support::wire::Request;
-use portcullis_test_support::{Backend, ConfigDir, Gateway, Peers, RawClient, member, within};
+use portcullis_test_support::{Backend, ConfigDir, Gateway, Peers, RawClient, member};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -14,28 +13,6 @@ const BINARY: &str = env!("CARGO_BIN_EXE_portcullis");
 
 fn demo() -> Vec<String> {
     ["portcullis", "demo-server"].map(str::to_owned).to_vec()
-}
-
-/// What operators read about the backends.
-async fn states(gateway: &Gateway) -> Value {
-    let url = format!("{}/ready?verbose", gateway.metrics_origin());
-    let text = Request::new("GET", &url).send().await.text().await;
-    serde_json::from_str(&text).expect("JSON")
-}
-
-/// What is said about one backend, once it has failed.
-async fn failure(gateway: &Gateway, name: &str) -> String {
-    within(&format!("the failure of {name}"), async {
-        loop {
-            let states = states(gateway).await;
-            let backends = states["backends"].as_array().expect("a list").iter();
-            let mut errors = backends.filter(|backend| backend["name"] == name);
-            if let Some(error) = errors.find_map(|backend| backend["error"].as_str()) {
-                return error.to_owned();
-            }
-        }
-    })
-    .await
 }
 
 /// The text of a tool's result.
@@ -54,7 +31,7 @@ async fn timeout_is_how_long_connecting_may_take() {
     let config = ConfigDir::new().server("silent", &spec);
     let started = Instant::now();
     let gateway = Gateway::start(BINARY, config.path()).await;
-    let error = failure(&gateway, "silent").await;
+    let error = gateway.failure("silent").await;
     assert!(started.elapsed().as_secs() < 15, "not the default of 30 s: {error}");
 }
 
@@ -65,7 +42,7 @@ async fn auto_start_decides_whether_a_server_runs() {
     let gateway = Gateway::start(BINARY, config.path()).await;
     let client = gateway.client_that_sees(&["x_demo_echo"]).await;
     assert!(!client.call("tools/list", &json!({})).await.contains("x_idle"));
-    let states = states(&gateway).await.to_string();
+    let states = gateway.states().await.to_string();
     assert!(states.contains(r#"{"name":"idle","state":"stopped"}"#), "{states}");
     let answer = client.call_tool("x_idle_echo", &json!({"message": "m"})).await;
     assert!(member(&answer, "error").is_some(), "{answer}");
@@ -181,21 +158,29 @@ async fn a_child_has_its_directory_and_its_variables_and_none_of_ours() {
 #[tokio::test]
 async fn headers_are_sent_with_every_request() {
     let Some(peers) = Peers::installed() else { return };
-    let web = Backend::misbehave_http(&peers, &[]).await;
-    let config = ConfigDir::new().server(
-        "web",
-        &json!({
-            "type": "streamable-http", "url": web.url(), "autoStart": true,
-            "headers": {"Authorization": "Bearer theirs", "X-Team": "gate"},
-        }),
-    );
+    let servers = [
+        ("web", "streamable-http", Backend::misbehave_http(&peers, &[]).await),
+        ("old", "sse", Backend::misbehave_sse(&peers, &[]).await),
+    ];
+    let mut config = ConfigDir::new();
+    for (name, kind, server) in &servers {
+        let headers = json!({"Authorization": "Bearer theirs", "X-Team": "gate"});
+        let spec =
+            json!({"type": kind, "url": server.url(), "autoStart": true, "headers": headers});
+        config = config.server(name, &spec);
+    }
     let gateway = Gateway::start(BINARY, config.path()).await;
-    let client = gateway.client_that_sees(&["x_web_headers"]).await;
+    let client = gateway.client_that_sees(&["x_web_headers", "x_old_headers"]).await;
+    for tool in ["x_web_headers", "x_old_headers"] {
+        let headers: Value = serde_json::from_str(&text(&client, tool).await).unwrap();
+        assert_eq!(
+            (&headers["authorization"], &headers["x-team"]),
+            (&json!("Bearer theirs"), &json!("gate")),
+            "{tool}"
+        );
+        assert_eq!(headers["content-type"], "application/json", "{tool}");
+    }
     let headers: Value = serde_json::from_str(&text(&client, "x_web_headers").await).unwrap();
-    assert_eq!(
-        (&headers["authorization"], &headers["x-team"]),
-        (&json!("Bearer theirs"), &json!("gate"))
-    );
     let accept = headers["accept"].as_str().expect("Accept");
     assert!(
         accept.contains("application/json") && accept.contains("text/event-stream"),
@@ -238,6 +223,8 @@ async fn tls_and_http2_say_how_a_server_is_reached() {
     let mutual =
         Backend::misbehave_http(&peers, &[("TLS_DIR", directory), ("CLIENT_CA", "1")]).await;
     let h2 = Backend::misbehave_http(&peers, &[("TLS_DIR", directory), ("HTTP2", "1")]).await;
+    let old = Backend::misbehave_sse(&peers, &[("TLS_DIR", directory)]).await;
+    let old_h2 = Backend::misbehave_sse(&peers, &[("TLS_DIR", directory), ("HTTP2", "1")]).await;
     let trust = json!({"caFile": path("ca.pem"), "serverName": "backend.test"});
     let known = json!({
         "caFile": path("ca.pem"), "serverName": "backend.test",
@@ -250,16 +237,20 @@ async fn tls_and_http2_say_how_a_server_is_reached() {
         .http("known", mutual.url(), &json!({"tls": known}))
         .http("unknown", mutual.url(), &json!({"tls": trust}))
         .http("modern", h2.url(), &json!({"tls": trust, "http2": true}))
-        .http("old", h2.url(), &json!({"tls": trust}));
+        .http("old", h2.url(), &json!({"tls": trust}))
+        .sse("stream", old.url(), &json!({"tls": trust}))
+        .sse("unread", old.url(), &json!({"tls": {"serverName": "backend.test"}}))
+        .sse("shared", old_h2.url(), &json!({"tls": trust, "http2": true}));
     let gateway = Gateway::start(BINARY, config.path()).await;
-    let tools = ["x_trusted_echo", "x_known_echo", "x_modern_echo"];
+    let tools =
+        ["x_trusted_echo", "x_known_echo", "x_modern_echo", "x_stream_echo", "x_shared_echo"];
     let client = gateway.client_that_sees(&tools).await;
     for tool in tools {
         let answer = client.call_tool(tool, &json!({"message": "safe"})).await;
         assert!(answer.contains("safe"), "{tool}: {answer}");
     }
-    for name in ["stranger", "misnamed", "unknown", "old"] {
-        let error = failure(&gateway, name).await;
+    for name in ["stranger", "misnamed", "unknown", "old", "unread"] {
+        let error = gateway.failure(name).await;
         assert!(!error.is_empty(), "{name}: {error}");
     }
 }

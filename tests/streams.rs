@@ -302,16 +302,20 @@ async fn the_calls_of_a_batch_share_one_stream() {
 async fn a_question_goes_to_the_client_that_caused_it_whose_answer_alone_counts() {
     let Some(peers) = Peers::installed() else { return };
     let web = Backend::misbehave_http(&peers, &[]).await;
+    let old = Backend::misbehave_sse(&peers, &[]).await;
     let config = ConfigDir::new()
         .http("web", web.url(), &json!({}))
         .stdio("own", &peers.misbehave_stdio(), &json!({"isolation": "session"}))
-        .stdio("shared", &peers.misbehave_stdio(), &json!({}));
+        .stdio("shared", &peers.misbehave_stdio(), &json!({}))
+        .sse("ownold", old.url(), &json!({"isolation": "session"}))
+        .sse("sharedold", old.url(), &json!({}));
     let gateway = Gateway::start(BINARY, config.path()).await;
-    gateway.client_that_sees(&["x_web_ask", "x_own_ask", "x_shared_ask"]).await;
+    let tools = ["web", "own", "shared", "ownold", "sharedold"].map(|name| format!("x_{name}_ask"));
+    gateway.client_that_sees(&tools.each_ref().map(String::as_str)).await;
     let sampling = json!({"sampling": {}});
     let client = RawClient::connect(gateway.url(), &sampling).await;
     let stranger = RawClient::connect(gateway.url(), &sampling).await;
-    for backend in ["web", "own"] {
+    for backend in ["web", "own", "ownold"] {
         let params = json!({"name": format!("x_{backend}_ask")});
         let mut mine = client.start("tools/call", &params).await;
         let question = mine.message().await.expect("a question");
@@ -333,8 +337,10 @@ async fn a_question_goes_to_the_client_that_caused_it_whose_answer_alone_counts(
             assert!(answer.contains(said), "{backend}: {answer}");
         }
     }
-    let answer = client.call("tools/call", &json!({"name": "x_shared_ask"})).await;
-    assert!(answer.contains("isolation: session"), "nobody else's client is asked: {answer}");
+    for tool in ["x_shared_ask", "x_sharedold_ask"] {
+        let answer = client.call("tools/call", &json!({"name": tool})).await;
+        assert!(answer.contains("isolation: session"), "nobody else's client is asked: {answer}");
+    }
     client.answer(r#"{"id":"nobody asked"}"#, &json!({})).await;
     gateway.until_metric(r#"portcullis_dropped_total{reason="unknown_answer""#, |n| n > 2.5).await;
 }

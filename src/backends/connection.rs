@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::relay::Target;
 #[cfg(test)]
 use super::scripted;
-use super::{Config, Context, OpenError, Opened, Transport, Unsolicited, http, stdio};
+use super::{Config, Context, OpenError, Opened, Transport, Unsolicited, duplex, http, sse, stdio};
 use crate::call::{self, Reply, Responder};
 use crate::mcp::{Capabilities, Message, ProtocolVersion};
 use crate::outbound;
@@ -23,9 +23,11 @@ use crate::outbound;
 #[derive(Clone, Debug)]
 pub enum Connection {
     /// A child process.
-    Stdio(Arc<stdio::Connection>),
+    Stdio(Arc<duplex::Connection>),
     /// Streamable HTTP.
     StreamableHttp(Arc<http::Connection>),
+    /// HTTP+SSE.
+    Sse(Arc<duplex::Connection>),
     /// Connected to a script.
     #[cfg(test)]
     Scripted(Arc<scripted::Connection>),
@@ -45,7 +47,9 @@ impl Connection {
         target: &Target,
     ) -> Result<Reply, call::Error> {
         match self {
-            Self::Stdio(connection) => connection.call(request, target).await,
+            Self::Stdio(connection) | Self::Sse(connection) => {
+                connection.call(request, target).await
+            }
             Self::StreamableHttp(connection) => connection.call(client, request, target).await,
             #[cfg(test)]
             Self::Scripted(connection) => connection.call(client, request, target).await,
@@ -64,7 +68,9 @@ impl Connection {
         deadline: Duration,
     ) -> Result<Message, call::Error> {
         match self {
-            Self::Stdio(connection) => connection.request(method, params, deadline).await,
+            Self::Stdio(connection) | Self::Sse(connection) => {
+                connection.request(method, params, deadline).await
+            }
             Self::StreamableHttp(connection) => {
                 connection.request(client, method, params, deadline).await
             }
@@ -78,7 +84,7 @@ impl Connection {
     /// Sends a notification; nobody hears whether it arrived.
     pub async fn notify(&self, client: &outbound::Client, message: Bytes) {
         match self {
-            Self::Stdio(connection) => connection.notify(message).await,
+            Self::Stdio(connection) | Self::Sse(connection) => connection.notify(message).await,
             Self::StreamableHttp(connection) => connection.notify(client, message).await,
             #[cfg(test)]
             Self::Scripted(connection) => connection.notify(client, message).await,
@@ -88,7 +94,7 @@ impl Connection {
     /// Ends the connection in the transport's own way.
     pub async fn close(&self) {
         match self {
-            Self::Stdio(connection) => connection.close().await,
+            Self::Stdio(connection) | Self::Sse(connection) => connection.close().await,
             Self::StreamableHttp(connection) => connection.close().await,
             #[cfg(test)]
             Self::Scripted(connection) => connection.close().await,
@@ -98,14 +104,14 @@ impl Connection {
     /// Hands a request of the backend that no stream of its client could carry to the call that
     /// started last.
     ///
-    /// A pipe has no streams of its own, so any call's will do; over HTTP a request has come on
-    /// the stream it belongs to.
+    /// A pipe, or the one stream of HTTP+SSE, does not say which call a request belongs to, so any
+    /// call's stream will do; over streamable HTTP it has come on the stream it belongs to.
     ///
     /// # Errors
     /// The responder, if there is no such call.
     pub fn ask_newest_call(&self, request: Message, responder: Responder) -> Result<(), Responder> {
         match self {
-            Self::Stdio(connection) => {
+            Self::Stdio(connection) | Self::Sse(connection) => {
                 let unasked = connection.offer_to_newest_call(request, responder);
                 unasked.map_or(Ok(()), |(_, responder)| Err(responder))
             }
@@ -118,7 +124,7 @@ impl Connection {
     /// Cancelled when the connection is of no more use.
     pub fn closed(&self) -> CancellationToken {
         match self {
-            Self::Stdio(connection) => connection.closed(),
+            Self::Stdio(connection) | Self::Sse(connection) => connection.closed(),
             Self::StreamableHttp(connection) => connection.closed(),
             #[cfg(test)]
             Self::Scripted(connection) => connection.closed(),
@@ -128,7 +134,7 @@ impl Connection {
     /// How it ended, if it has and the transport knows.
     pub fn end_reason(&self) -> Option<Arc<str>> {
         match self {
-            Self::Stdio(connection) => connection.end_reason(),
+            Self::Stdio(connection) | Self::Sse(connection) => connection.end_reason(),
             Self::StreamableHttp(_) => None,
             #[cfg(test)]
             Self::Scripted(_) => None,
@@ -138,7 +144,7 @@ impl Connection {
     /// The protocol revision that was negotiated.
     pub fn version(&self) -> ProtocolVersion {
         match self {
-            Self::Stdio(connection) => connection.version(),
+            Self::Stdio(connection) | Self::Sse(connection) => connection.version(),
             Self::StreamableHttp(connection) => connection.version(),
             #[cfg(test)]
             Self::Scripted(connection) => connection.version(),
@@ -186,7 +192,7 @@ impl Dialer {
         }
         let Context { background, client, .. } = context;
         match &config.transport {
-            Transport::Stdio(_) => stdio::Connection::open(config, background, capabilities, first)
+            Transport::Stdio(_) => stdio::open(config, background, capabilities, first)
                 .await
                 .map(|opened| Dialed::new(opened, Connection::Stdio)),
             Transport::StreamableHttp(_) => {
@@ -194,7 +200,9 @@ impl Dialer {
                     .await
                     .map(|opened| Dialed::new(opened, Connection::StreamableHttp))
             }
-            Transport::Sse(_) => Err(OpenError::Unsupported("HTTP+SSE")),
+            Transport::Sse(_) => sse::open(config, background, client, capabilities)
+                .await
+                .map(|opened| Dialed::new(opened, Connection::Sse)),
         }
     }
 }

@@ -185,7 +185,7 @@ impl Connection {
     /// Whether somebody is answering a question of the backend.
     fn has_open_questions(&self) -> bool {
         match self {
-            Self::Stdio(connection) => connection.has_open_questions(),
+            Self::Stdio(connection) | Self::Sse(connection) => connection.has_open_questions(),
             Self::StreamableHttp(connection) => connection.has_open_questions(),
             #[cfg(test)]
             Self::Scripted(connection) => connection.has_open_questions(),

@@ -42,9 +42,6 @@ pub struct Opened<C> {
 /// Why a connection could not be opened.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum OpenError {
-    /// A transport that we do not speak.
-    #[error("{0} backends are not supported yet; use streamable-http")]
-    Unsupported(&'static str),
     /// The program could not be started.
     #[error("cannot start {command:?}: {reason}")]
     Spawn {
@@ -67,6 +64,9 @@ pub enum OpenError {
         /// What failed.
         reason: String,
     },
+    /// There is no event stream that names an endpoint (HTTP+SSE).
+    #[error("no HTTP+SSE stream at spec.url: {0}")]
+    NoStream(String),
     /// The server answered `initialize` with an HTTP status other than success.
     #[error("the server answered initialize with HTTP {status}{}", hint(*status))]
     Status {

@@ -17,6 +17,7 @@ use crate::definitions::{Server, auth};
 enum Type {
     Stdio,
     StreamableHttp,
+    Sse,
 }
 
 /// What `spec` says, right or not.
@@ -92,7 +93,7 @@ impl Spec {
                 }
                 self.only(fields, "a remote server", &["http2", "tls"]);
             }
-            Some(Type::StreamableHttp) => {
+            Some(Type::StreamableHttp | Type::Sse) => {
                 if !fields.has("url") {
                     fields.problem("url", "is missing; a remote server needs it");
                 }
@@ -123,19 +124,22 @@ impl Spec {
     }
 
     fn build(self, name: &str, source: Location) -> Option<Server> {
+        let stdio = |command| Stdio {
+            command,
+            args: self.args,
+            env: self.env.into_iter().collect(),
+            cwd: self.gateway.cwd,
+        };
+        let remote = |url| Remote {
+            url,
+            headers: self.headers,
+            http2: self.gateway.http2,
+            tls: self.gateway.tls,
+        };
         let transport = match self.transport_type? {
-            Type::Stdio => Transport::Stdio(Stdio {
-                command: self.command?,
-                args: self.args,
-                env: self.env.into_iter().collect(),
-                cwd: self.gateway.cwd,
-            }),
-            Type::StreamableHttp => Transport::StreamableHttp(Remote {
-                url: self.url?,
-                headers: self.headers,
-                http2: self.gateway.http2,
-                tls: self.gateway.tls,
-            }),
+            Type::Stdio => Transport::Stdio(stdio(self.command?)),
+            Type::StreamableHttp => Transport::StreamableHttp(remote(self.url?)),
+            Type::Sse => Transport::Sse(remote(self.url?)),
         };
         let config = backends::Config {
             name: Arc::from(name),
@@ -164,7 +168,7 @@ fn transport_type(text: &str) -> Result<Type, String> {
     Err(match text {
         "stdio" => return Ok(Type::Stdio),
         "streamable-http" => return Ok(Type::StreamableHttp),
-        "sse" => "is not supported yet".to_owned(),
+        "sse" => return Ok(Type::Sse),
         "localCommand" => {
             "is an old spelling; write type: stdio, with command and args apart".to_owned()
         }

@@ -34,6 +34,8 @@ pub struct Decoder {
     data: Option<BytesMut>,
     limit: usize,
     at_start: bool,
+    /// The last line ended with a carriage return: a line feed that follows belongs to it.
+    after_return: bool,
 }
 
 impl Decoder {
@@ -46,6 +48,7 @@ impl Decoder {
             data: None,
             limit,
             at_start: true,
+            after_return: false,
         }
     }
 
@@ -83,24 +86,23 @@ impl Decoder {
         if self.at_start && self.buffer.starts_with(b"\xef\xbb\xbf") {
             let _ = self.buffer.split_to(3);
         }
+        if let Some(first) = self.buffer.first()
+            && std::mem::take(&mut self.after_return)
+            && *first == b'\n'
+        {
+            let _ = self.buffer.split_to(1);
+        }
         let Some(end) = self.buffer[self.scanned..].iter().position(|b| matches!(b, b'\n' | b'\r'))
         else {
             self.scanned = self.buffer.len();
             return if self.size() > self.limit { Err(self.too_large()) } else { Ok(None) };
         };
         let end = self.scanned + end;
-        let is_return = self.buffer[end] == b'\r';
-        if is_return && end + 1 == self.buffer.len() {
-            // The line feed that may follow belongs to this end of line; wait for what comes.
-            self.scanned = end;
-            return Ok(None);
-        }
+        // Whatever follows a carriage return, the line is over: nobody waits for it.
+        self.after_return = self.buffer[end] == b'\r';
         self.at_start = false;
         self.scanned = 0;
         let mut line = self.buffer.split_to(end + 1);
-        if is_return && self.buffer.first() == Some(&b'\n') {
-            let _ = self.buffer.split_to(1);
-        }
         line.truncate(end);
         Ok(Some(line))
     }

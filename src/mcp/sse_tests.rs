@@ -32,6 +32,13 @@ fn every_end_of_line_ends_a_line_also_across_chunks() {
 }
 
 #[test]
+fn an_event_is_given_as_soon_as_its_last_line_has_ended() {
+    for text in ["data: a\n\n", "data: a\r\r", "data: a\r\n\r"] {
+        assert_eq!(data(&decode(&[text.as_bytes()])), [Some(&b"a"[..])], "{text:?}");
+    }
+}
+
+#[test]
 fn a_priming_event_has_an_id_and_no_message() {
     let events = decode(&[b"id: 7\nretry: 3000\ndata:\n\nid: 8\n\n"]);
     assert_eq!(events[0].id.as_deref(), Some("7"));

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::HOST;
 use http::{HeaderMap, Request, Response, Version};
+use http_body::Body as _;
 use http_body_util::Full;
 use hyper::client::conn::TrySendError;
 use tokio_util::task::TaskTracker;
@@ -13,6 +14,9 @@ use tokio_util::task::TaskTracker;
 use super::connect::{Connected, Http2, connect};
 use super::pool::{IDLE_TIMEOUT, Lease, Shard};
 use super::{Body, Destination, Error, Spec, Trust};
+
+/// How much of a request a server has read for sure, also when it answers with an error.
+const SURELY_READ: u64 = 64 << 10;
 
 /// An HTTP client with idle connections of its own: one per worker thread, cheap to clone.
 ///
@@ -182,7 +186,13 @@ async fn send_on(
     is_fresh: bool,
 ) -> Result<Response<Body>, Unsent> {
     request.headers_mut().entry(HOST).or_insert_with(|| destination.host_header.clone());
+    let is_large = request.body().size_hint().lower() > SURELY_READ;
     let (head, body) = lease.connection.try_send_request(request).await?.into_parts();
+    if is_large && !head.status.is_success() {
+        // Servers refuse a body by its length and never read it: the next request on that
+        // connection would wait behind it, unread too.
+        return Ok(Response::from_parts(head, Body::new(body, None)));
+    }
     if is_fresh && let Some(announced) = announced(&head.headers) {
         lease.keep_alive = lease.keep_alive.min(announced);
     }

@@ -34,6 +34,23 @@ async fn a_connection_is_used_again_once_its_response_has_been_read() {
 }
 
 #[tokio::test]
+async fn a_connection_on_which_a_large_request_was_refused_is_not_used_again() {
+    let refused = |_| async { answer(413, "text/plain", "too large") };
+    for (size, connections) in [(100, 1), (200_000, 2)] {
+        let server = Server::start(refused).await;
+        let client = client();
+        let to = client.destination(spec(server.url())).await.unwrap();
+        for _ in 0..2 {
+            let body = Full::new(Bytes::from(vec![b'x'; size]));
+            let response = client.send(&to, Request::post("/mcp").body(body).unwrap()).await;
+            let text = response.unwrap().into_body().collect(100).await.unwrap();
+            assert_eq!(text, "too large", "{size}");
+        }
+        assert_eq!(server.connections(), connections, "{size}");
+    }
+}
+
+#[tokio::test]
 async fn requests_at_one_time_have_connections_of_their_own() {
     let server = Server::start(echo).await;
     let client = client();

@@ -42,7 +42,7 @@ impl Connection {
         let wire_id = self.next_id();
         let caller = Caller::of(request);
         let message = (wire_id, outgoing(request, wire_id, target));
-        let idle = self.wire.config.call_timeout;
+        let idle = self.endpoint.config.call_timeout;
         let wants_progress = request.params().progress_token.is_some();
         let mut exchange = match self.start(client, message, idle, wants_progress).await? {
             Started::Response(response) => return Ok(Reply::message(caller.response(&response))),
@@ -78,7 +78,7 @@ impl Connection {
                 Started::Exchange(exchange) => self.response_of(exchange).await,
             }
         };
-        let timeout = |_| Error::Timeout { backend: self.wire.name(), after: deadline };
+        let timeout = |_| Error::Timeout { backend: self.endpoint.name(), after: deadline };
         time::timeout(deadline, asking).await.map_err(timeout)?
     }
 

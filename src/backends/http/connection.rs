@@ -15,12 +15,13 @@ use tokio_util::sync::CancellationToken;
 use super::dropped;
 use super::handshake::{Handshake, INITIALIZE_ID};
 use super::progress::Running;
-use super::refusal::Refusal;
 use super::renew::Renewals;
 use super::session::Session;
-use super::wire::{Wire, origin, pass_over};
 use crate::backends::questions::Questions;
-use crate::backends::{Background, Config, INBOX_CAPACITY, OpenError, Opened, Unsolicited};
+use crate::backends::remote::{Endpoint, Refusal, pass_over};
+use crate::backends::{
+    Background, Config, INBOX_CAPACITY, OpenError, Opened, Transport, Unsolicited,
+};
 use crate::mcp::{Capabilities, ProtocolVersion};
 use crate::outbound::{self, Client};
 
@@ -36,7 +37,7 @@ const POSTS: usize = 1024;
 /// Shared by all worker threads; it lasts until [`close`](Self::close).
 #[derive(Debug)]
 pub struct Connection {
-    pub(super) wire: Wire,
+    pub(super) endpoint: Endpoint,
     pub(super) background: Background,
     pub(super) capabilities: Capabilities,
     pub(super) session: ArcSwap<Session>,
@@ -73,16 +74,16 @@ impl Connection {
         capabilities: Capabilities,
         _first_start: bool,
     ) -> Result<Opened<Self>, OpenError> {
-        let wire = Wire::new(config, client).await.map_err(|error| OpenError::Connect {
-            authority: authority(config),
-            reason: super::handshake::reason(&error),
-        })?;
+        let Transport::StreamableHttp(remote) = &config.transport else {
+            panic!("a backend is opened by its own transport");
+        };
+        let endpoint = Endpoint::new(config, remote, client).await?;
         let closed = CancellationToken::new();
         let Handshake { session, result, early } =
-            wire.handshake(capabilities, 0, closed.child_token()).await?;
+            endpoint.handshake(capabilities, 0, closed.child_token()).await?;
         let (sender, inbox) = mpsc::channel(INBOX_CAPACITY);
         let connection = Arc::new(Self {
-            wire,
+            endpoint,
             background: background.clone(),
             capabilities,
             session: ArcSwap::from_pointee(session),
@@ -104,9 +105,9 @@ impl Connection {
     /// Sends a notification, as well as it goes.
     pub async fn notify(self: &Arc<Self>, client: &Client, message: Bytes) {
         let headers = self.session.load().post.clone();
-        let backend = &self.wire.config.name;
+        let backend = &self.endpoint.config.name;
         let sending = async {
-            let response = self.wire.send(client, Method::POST, headers, message).await?;
+            let response = self.endpoint.send(client, Method::POST, headers, message).await?;
             if response.status().is_success() {
                 pass_over(response).await;
             } else {
@@ -116,7 +117,7 @@ impl Connection {
             }
             Ok::<_, outbound::Error>(())
         };
-        match time::timeout(self.wire.config.connect_timeout, sending).await {
+        match time::timeout(self.endpoint.config.connect_timeout, sending).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 tracing::debug!(%backend, error = error.chain(), "a message did not go out");
@@ -132,7 +133,7 @@ impl Connection {
         };
         let connection = Arc::clone(self);
         self.background.spawn(async move {
-            connection.notify(&connection.wire.client, message).await;
+            connection.notify(&connection.endpoint.client, message).await;
             drop(turn);
         });
     }
@@ -153,8 +154,9 @@ impl Connection {
             return;
         }
         let headers = session.get.clone();
-        let sending = self.wire.send(&self.wire.client, Method::DELETE, headers, Bytes::new());
-        let backend = &self.wire.config.name;
+        let sending =
+            self.endpoint.send(&self.endpoint.client, Method::DELETE, headers, Bytes::new());
+        let backend = &self.endpoint.config.name;
         // 405 means that the server does not let clients end sessions.
         match time::timeout(GOODBYE, sending).await {
             Ok(Ok(response)) => {
@@ -182,12 +184,5 @@ impl Connection {
 
     pub(super) fn next_id(&self) -> u64 {
         self.ids.fetch_add(1, Ordering::Relaxed)
-    }
-}
-
-fn authority(config: &Config) -> String {
-    match &config.transport {
-        crate::backends::Transport::StreamableHttp(remote) => origin(remote).authority().to_owned(),
-        _ => config.name.to_string(),
     }
 }

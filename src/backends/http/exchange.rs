@@ -12,10 +12,10 @@ use super::clock::Clock;
 use super::connection::Connection;
 use super::dropped;
 use super::listen::resume;
-use super::messages::{Broken, Messages};
 use super::progress::Reports;
 use crate::backends::MAX_MESSAGE_BYTES;
 use crate::backends::relay::{cancelled, progress_wire_id};
+use crate::backends::remote::{Broken, Messages};
 use crate::call::{Error, Responder};
 use crate::mcp::message::Kind;
 use crate::mcp::method::notification;
@@ -76,7 +76,7 @@ impl Exchange {
                 Poll::Pending => {
                     let after = ready!(self.clock.poll(cx));
                     self.source = Source::Ended;
-                    let backend = self.connection().wire.name();
+                    let backend = self.connection().endpoint.name();
                     return Poll::Ready(Err(Error::Timeout { backend, after }));
                 }
             };
@@ -119,7 +119,7 @@ impl Exchange {
                     Err(Broken::TooLarge) => {
                         let detail = format!("an event of more than {MAX_MESSAGE_BYTES} bytes");
                         self.source = Source::Ended;
-                        return Poll::Ready(Err(self.connection().wire.bad_answer(detail)));
+                        return Poll::Ready(Err(self.connection().endpoint.bad_answer(detail)));
                     }
                 },
                 Source::Resuming(resuming) => {
@@ -128,7 +128,7 @@ impl Exchange {
                 }
                 Source::Ended => {
                     let detail = "there is no response to the request in it";
-                    return Poll::Ready(Err(self.connection().wire.bad_answer(detail)));
+                    return Poll::Ready(Err(self.connection().endpoint.bad_answer(detail)));
                 }
             }
         }
@@ -144,7 +144,7 @@ impl Exchange {
                 self.source = Source::Resuming(Box::pin(resuming));
                 Ok(())
             }
-            _ => Err(connection.wire.lost(why)),
+            _ => Err(connection.endpoint.lost(why)),
         }
     }
 

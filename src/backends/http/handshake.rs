@@ -9,10 +9,11 @@ use serde_json::json;
 use tokio::time;
 use tokio_util::sync::CancellationToken;
 
-use super::messages::{Broken, Cursor, Messages, parse_into};
-use super::refusal::{Refusal, words};
 use super::session::{Session, post_headers};
-use super::wire::{Media, Wire, media, pass_over};
+use crate::backends::remote::{
+    Broken, Cursor, Endpoint, Media, Messages, Refusal, excerpt, media, parse_into, pass_over,
+    words,
+};
 use crate::backends::{MAX_MESSAGE_BYTES, OpenError};
 use crate::mcp::message::Kind;
 use crate::mcp::{Capabilities, Message, ProtocolVersion, header, method};
@@ -38,7 +39,7 @@ struct InitializeResult {
     protocol_version: String,
 }
 
-impl Wire {
+impl Endpoint {
     /// Initialises a session, within the time that the configuration gives.
     pub(super) async fn handshake(
         &self,
@@ -103,7 +104,7 @@ impl Wire {
         let wrong = |error: &dyn std::fmt::Display| OpenError::BadAnswer(error.to_string());
         let body = body.collect(MAX_MESSAGE_BYTES).await.map_err(|error| wrong(&error.chain()))?;
         let first = parse_into(body.clone(), &mut early).map_err(|error| {
-            let said = super::excerpt::excerpt(&body);
+            let said = excerpt(&body);
             wrong(&format_args!("{error}: {said}"))
         })?;
         early.extend(first);
@@ -126,19 +127,6 @@ impl Wire {
         }
         pass_over(response).await;
         Ok(())
-    }
-
-    pub(super) fn unreachable(&self, error: &crate::outbound::Error) -> OpenError {
-        let authority = self.destination.authority().to_owned();
-        OpenError::Connect { authority, reason: reason(error) }
-    }
-}
-
-/// What failed, without the authority: whoever shows it names it already.
-pub(super) fn reason(error: &crate::outbound::Error) -> String {
-    match error {
-        crate::outbound::Error::Connect { source, .. } => source.to_string(),
-        other => other.chain(),
     }
 }
 

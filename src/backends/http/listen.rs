@@ -9,10 +9,8 @@ use http::{Method, StatusCode};
 use tokio::time::{self, Instant};
 
 use super::connection::Connection;
-use super::messages::{Cursor, Messages};
-use super::refusal::Refusal;
 use super::session::Session;
-use super::wire::{Media, media};
+use crate::backends::remote::{Cursor, Media, Messages, Refusal, media};
 use crate::call::Error;
 use crate::mcp::header::LAST_EVENT_ID;
 use crate::outbound::Client;
@@ -48,11 +46,11 @@ impl Connection {
     }
 
     async fn listen_to(self: Arc<Self>, session: Arc<Session>) {
-        let backend = &self.wire.config.name;
+        let backend = &self.endpoint.config.name;
         let (mut cursor, mut failures, mut has_listened) = (Cursor::default(), 0, false);
         loop {
             let began = Instant::now();
-            match self.get(&self.wire.client, &session, &cursor).await {
+            match self.get(&self.endpoint.client, &session, &cursor).await {
                 Got::Stream(mut messages) => {
                     has_listened = true;
                     let mut has_heard = false;
@@ -93,14 +91,14 @@ impl Connection {
         if let Some(id) = &cursor.last_event_id {
             headers.insert(LAST_EVENT_ID, id.clone());
         }
-        let response = match self.wire.send(client, Method::GET, headers, Bytes::new()).await {
+        let response = match self.endpoint.send(client, Method::GET, headers, Bytes::new()).await {
             Ok(response) => response,
             Err(error) => return Got::Failed(error.chain()),
         };
         let status = response.status();
         if status.is_success() && media(response.headers()) == Media::EventStream {
             let body = response.into_body();
-            let messages = Messages::new(body, cursor.clone(), self.wire.name());
+            let messages = Messages::new(body, cursor.clone(), self.endpoint.name());
             return Got::Stream(Box::new(messages));
         }
         // 409: the previous stream has not been noticed to be over yet.
@@ -139,7 +137,7 @@ pub(super) async fn resume(
         }
     }
     let reason = reason.trim_end();
-    Err(connection.wire.lost(format!("its event stream ended and cannot be resumed: {reason}")))
+    Err(connection.endpoint.lost(format!("its event stream ended and cannot be resumed: {reason}")))
 }
 
 /// Never less than the server asks for, but only our own pause grows: a server that is gone and once

@@ -8,18 +8,14 @@
 mod call;
 mod clock;
 mod connection;
-mod excerpt;
 mod exchange;
 mod handshake;
 mod listen;
-mod messages;
 mod post;
 mod progress;
-mod refusal;
 mod renew;
 mod session;
 mod unsolicited;
-mod wire;
 
 pub use connection::Connection;
 

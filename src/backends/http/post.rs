@@ -11,12 +11,9 @@ use tokio::time::{self, Instant};
 use super::clock::{ABSOLUTE_CAP, Clock};
 use super::connection::Connection;
 use super::dropped;
-use super::excerpt::excerpt;
 use super::exchange::{Cancel, Exchange, is_response_to};
-use super::messages::{Cursor, Messages, parse_into};
-use super::refusal::Refusal;
-use super::wire::{Media, media};
 use crate::backends::MAX_MESSAGE_BYTES;
+use crate::backends::remote::{Cursor, Media, Messages, Refusal, excerpt, media, parse_into};
 use crate::call::Error;
 use crate::mcp::Message;
 use crate::outbound::{Body, BodyError, Client};
@@ -49,20 +46,21 @@ impl Connection {
         wants_progress: bool,
     ) -> Result<Started, Error> {
         if self.closed.is_cancelled() {
-            return Err(self.wire.lost("the connection was closed"));
+            return Err(self.endpoint.lost("the connection was closed"));
         }
         let started = Instant::now();
         let reports = wants_progress.then(|| self.running.enter(wire_id));
         let mut cancel = Cancel::new(self, wire_id);
-        let answer =
-            match time::timeout(idle.min(ABSOLUTE_CAP), self.put(client, wire_id, body)).await {
-                Ok(Ok(answer)) => answer,
-                Ok(Err(error)) => {
-                    cancel.disarm();
-                    return Err(error);
-                }
-                Err(_) => return Err(Error::Timeout { backend: self.wire.name(), after: idle }),
-            };
+        let answer = match time::timeout(idle.min(ABSOLUTE_CAP), self.put(client, wire_id, body))
+            .await
+        {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => {
+                cancel.disarm();
+                return Err(error);
+            }
+            Err(_) => return Err(Error::Timeout { backend: self.endpoint.name(), after: idle }),
+        };
         let has_reports = reports.as_ref().is_some_and(|reports| !reports.is_empty());
         let (stream, queue) = match answer {
             Answer::Response(response) if !has_reports => {
@@ -92,10 +90,10 @@ impl Connection {
                 (session.post.clone(), session.generation, session.id.is_some())
             };
             let response = self
-                .wire
+                .endpoint
                 .send(client, Method::POST, headers, body.clone())
                 .await
-                .map_err(|error| self.wire.failed(&error))?;
+                .map_err(|error| self.endpoint.failed(&error))?;
             if response.status().is_success() {
                 return self.accepted(response, wire_id).await;
             }
@@ -111,7 +109,7 @@ impl Connection {
                     self.renewals.note_useless();
                 }
             }
-            return refusal.into_response(&self.wire, wire_id).map(Answer::Response);
+            return refusal.into_response(&self.endpoint, wire_id).map(Answer::Response);
         }
     }
 
@@ -121,19 +119,19 @@ impl Connection {
         let media = media(response.headers());
         if media == Media::EventStream {
             let (body, cursor) = (response.into_body(), Cursor::default());
-            let messages = Messages::new(body, cursor, self.wire.name());
+            let messages = Messages::new(body, cursor, self.endpoint.name());
             return Ok(Answer::Stream(Box::new(messages)));
         }
         let body = response.into_body().collect(MAX_MESSAGE_BYTES).await.map_err(|error| {
             if let BodyError::TooLarge { .. } = error {
                 dropped("oversized");
-                return self.wire.bad_answer(error.to_string());
+                return self.endpoint.bad_answer(error.to_string());
             }
-            self.wire.lost(error.chain())
+            self.endpoint.lost(error.chain())
         })?;
         if status == StatusCode::ACCEPTED || body.is_empty() {
             let detail = format!("HTTP {} without a response", status.as_u16());
-            return Err(self.wire.bad_answer(detail));
+            return Err(self.endpoint.bad_answer(detail));
         }
         let mut queue = VecDeque::new();
         let parsed = match media {
@@ -153,7 +151,7 @@ impl Connection {
             None => {
                 dropped("garbage");
                 let said = excerpt(&body);
-                Err(self.wire.bad_answer(format!("HTTP {}: {said}", status.as_u16())))
+                Err(self.endpoint.bad_answer(format!("HTTP {}: {said}", status.as_u16())))
             }
         }
     }

@@ -54,7 +54,7 @@ impl Connection {
             return Ok(());
         }
         if self.closed.is_cancelled() {
-            return Err(self.wire.lost("the connection was closed"));
+            return Err(self.endpoint.lost("the connection was closed"));
         }
         if let Some(failed) = turn.as_ref().filter(|failed| failed.at.elapsed() < FAILURE_STANDS) {
             return Err(failed.error.clone());
@@ -67,7 +67,7 @@ impl Connection {
             drop(turn);
             let _ = done.send(result);
         });
-        renewed.await.unwrap_or_else(|_| Err(self.wire.lost("its session was lost")))
+        renewed.await.unwrap_or_else(|_| Err(self.endpoint.lost("its session was lost")))
     }
 
     /// Ends a session that should be forgotten already: who took a refusal for a loss of session
@@ -78,9 +78,9 @@ impl Connection {
     }
 
     async fn replace_session(self: &Arc<Self>, lost: u64) -> Result<(), call::Error> {
-        let backend = &self.wire.config.name;
+        let backend = &self.endpoint.config.name;
         let ended = self.closed.child_token();
-        let handshake = match self.wire.handshake(self.capabilities, lost + 1, ended).await {
+        let handshake = match self.endpoint.handshake(self.capabilities, lost + 1, ended).await {
             Ok(handshake) => handshake,
             Err(error) => {
                 tracing::warn!(%backend, %error, "the session was lost and cannot be renewed");

@@ -5,6 +5,7 @@ use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
 use tokio::sync::mpsc;
 use tokio::task::{self, JoinSet};
@@ -12,11 +13,11 @@ use tokio::time::timeout;
 use tokio_util::codec::FramedRead;
 use tokio_util::sync::CancellationToken;
 
-use super::demux::Demux;
 use super::lines::{LineError, Lines, Overlong};
 use super::process::{Grace, Process, ending};
 use super::stderr::{LastLines, drain};
-use super::wire::Wire;
+use super::writer::write;
+use crate::backends::duplex::{Demux, Life, Wire};
 use crate::backends::{self, Background, Config, OpenError, Unsolicited};
 use crate::call::Error;
 
@@ -24,43 +25,49 @@ use crate::call::Error;
 /// can hold it.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
-/// A child that has been started.
-#[derive(Debug)]
-pub(super) struct Life {
-    /// Cancel this to stop the child.
-    pub(super) closing: CancellationToken,
-    /// Cancelled when the child is gone and all calls have ended.
-    pub(super) closed: CancellationToken,
+/// What a server should do that writes what is no message.
+const ADVICE: &str = "a server may write nothing else to its standard output";
+
+/// Starts a child and the task that owns it.
+pub(super) fn start(
+    config: &Config,
+    stdio: &backends::Stdio,
+    background: &Background,
+    wire: &Arc<Wire>,
+    max_message_bytes: usize,
+    inbox: mpsc::Sender<Unsolicited>,
+) -> Result<Life, OpenError> {
+    let (process, pipes) = Process::start(stdio, background)?;
+    tracing::debug!(backend = %config.name, pid = process.id(), "started");
+    let life = Life::default();
+    let lines = Lines::new(max_message_bytes, Overlong::Fails);
+    let child = Child {
+        process,
+        wire: Arc::clone(wire),
+        demux: Demux::new(Arc::clone(wire), config.isolation, inbox, ADVICE),
+        stdout: FramedRead::new(pipes.stdout, lines),
+        last_lines: LastLines::default(),
+    };
+    let (closing, closed) = (life.closing.clone(), life.closed.clone().drop_guard());
+    background.spawn(async move {
+        child.live(pipes.stdin, pipes.stderr, closing).await;
+        drop(closed);
+    });
+    Ok(life)
 }
 
-impl Life {
-    /// Starts a child and the task that owns it.
-    pub(super) fn start(
-        config: &Config,
-        stdio: &backends::Stdio,
-        background: &Background,
-        wire: &Arc<Wire>,
-        max_message_bytes: usize,
-        inbox: mpsc::Sender<Unsolicited>,
-    ) -> Result<Self, OpenError> {
-        let (process, pipes) = Process::start(stdio, background)?;
-        tracing::debug!(backend = %config.name, pid = process.id(), "started");
-        let life = Self { closing: CancellationToken::new(), closed: CancellationToken::new() };
-        let lines = Lines::new(max_message_bytes, Overlong::Fails);
-        let child = Child {
-            process,
-            wire: Arc::clone(wire),
-            demux: Demux::new(Arc::clone(wire), config.isolation, inbox),
-            stdout: FramedRead::new(pipes.stdout, lines),
-            last_lines: LastLines::default(),
-        };
-        let (closing, closed) = (life.closing.clone(), life.closed.clone().drop_guard());
-        background.spawn(async move {
-            child.live(pipes.stdin, pipes.stderr, closing).await;
-            drop(closed);
-        });
-        Ok(life)
+/// Reads until the output ends (`None`) or cannot be read any further.
+///
+/// # Cancel safety
+/// Nothing is lost: what was read of a line stays in `lines`.
+async fn read(demux: &mut Demux, lines: &mut FramedRead<ChildStdout, Lines>) -> Option<LineError> {
+    while let Some(line) = lines.next().await {
+        match line {
+            Ok(line) => demux.take(&line),
+            Err(error) => return Some(error),
+        }
     }
+    None
 }
 
 /// What the task owns.
@@ -88,11 +95,11 @@ impl Child {
     async fn live(mut self, stdin: ChildStdin, stderr: ChildStderr, closing: CancellationToken) {
         let mut streams = JoinSet::new();
         let wire = Arc::clone(&self.wire);
-        let writing = streams.spawn(async move { wire.outbox.write(stdin).await });
+        let writing = streams.spawn(async move { write(&wire.outbox, stdin).await });
         streams.spawn(drain(stderr, Arc::clone(&self.wire.backend), self.last_lines.clone()));
 
         let end = tokio::select! {
-            unreadable = self.demux.read(&mut self.stdout) => {
+            unreadable = read(&mut self.demux, &mut self.stdout) => {
                 unreadable.map_or(End::StreamClosed, End::Unreadable)
             }
             status = self.process.wait() => End::Exited(status),
@@ -119,7 +126,7 @@ impl Child {
         };
         if unreadable.is_none() {
             // Its last responses may still be in the pipe.
-            timeout(LAST_WORDS, self.demux.read(&mut self.stdout)).await.ok();
+            timeout(LAST_WORDS, read(&mut self.demux, &mut self.stdout)).await.ok();
         }
         timeout(LAST_WORDS, async { while streams.join_next().await.is_some() {} }).await.ok();
         let backend = &self.wire.backend;
@@ -140,7 +147,7 @@ impl Child {
     async fn stop(&mut self) -> io::Result<ExitStatus> {
         let Self { process, demux, stdout, .. } = self;
         let reading = async {
-            demux.read(stdout).await;
+            read(demux, stdout).await;
             std::future::pending().await
         };
         tokio::select! {

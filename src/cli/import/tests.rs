@@ -132,13 +132,13 @@ fn collisions_are_reported_and_nothing_is_overwritten() {
         r#"{"servers": {
             "A b": {"command": "one"}, "a-b": {"command": "two"}, "Taken": {"command": "three"},
             "there": {"command": "four"}, "both": {"command": "x", "url": "http://x"}, "none": {},
-            "wrong": {"url": "htp://x"}, "odd": 5, "old": {"type": "sse", "url": "http://x"}
+            "wrong": {"url": "htp://x"}, "odd": 5
         }}"#,
         &[("mcpservers/other.yaml", object), ("mcpservers/there.yaml", "mine")],
     );
     assert!(!complete);
     insta::assert_snapshot!(out, @r#"
-    imported 1 of 9 MCP servers
+    imported 1 of 8 MCP servers
       DIR/mcpservers/a-b.yaml: stdio one
 
     not imported:
@@ -149,7 +149,6 @@ fn collisions_are_reported_and_nothing_is_overwritten() {
       "none": has neither command nor url
       "wrong": spec.url: "htp://x" has an unknown scheme; use http:// or https://
       "odd": is not an object
-      "old": spec.type: "sse" is not supported yet
 
     then: portcullis check DIR
     "#);

@@ -1,4 +1,4 @@
-// An MCP server that does what servers should not.   node misbehave.mjs stdio | http PORT
+// An MCP server that does what servers should not.   node misbehave.mjs stdio | http PORT | sse PORT
 //
 // Its tools misbehave in ways any transport has; those of HTTP do nothing over stdio and the other way round. Written
 // without an SDK, because an SDK would not let it. Over HTTP the environment chooses habits of real servers:
@@ -7,8 +7,12 @@
 //   TLS_DIR=DIR            speaks TLS with DIR/server.pem and server.key
 //   CLIENT_CA=1            and wants a certificate of DIR/ca.pem;   HTTP2=1 and speaks HTTP/2 only
 //   PRIMING=1              begins each stream with an event of an id and empty data
+// and over HTTP+SSE (`sse`):
+//   ENDPOINT=URL|never     what the stream names as its endpoint, with the session's id behind it
+//   INITIALIZE=STATUS      the status of the POST of `initialize`
 import { spawn } from 'node:child_process';
 import { serveHttp } from './misbehave_http.mjs';
+import { serveSse } from './misbehave_sse.mjs';
 import { serveStdio } from './misbehave_stdio.mjs';
 
 const text = (value) => ({ content: [{ type: 'text', text: String(value) }] });
@@ -130,7 +134,8 @@ async function respond(request, call) {
 const [mode, port = '0'] = process.argv.slice(2);
 if (mode === 'stdio') serveStdio(respond);
 else if (mode === 'http') serveHttp(respond, Number(port));
+else if (mode === 'sse') serveSse(respond, Number(port));
 else {
-  console.error('usage: misbehave.mjs stdio | http PORT');
+  console.error('usage: misbehave.mjs stdio | http PORT | sse PORT');
   process.exit(2);
 }

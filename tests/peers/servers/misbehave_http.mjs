@@ -1,31 +1,8 @@
 // Streamable HTTP for misbehave.mjs: sessions, SSE answers with event ids, and the faults HTTP makes possible.
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import http from 'node:http';
-import http2 from 'node:http2';
-import https from 'node:https';
+import { body, listen, page, refuse } from './misbehave_listener.mjs';
 
-const { LOST_SESSION = '404', GET_STREAM = 'open', PRIMING, TLS_DIR, CLIENT_CA, HTTP2 } = process.env;
-
-/** A listener without TLS, or with the files in TLS_DIR. */
-function listen(handler) {
-  if (!TLS_DIR) return http.createServer(handler);
-  const file = (name) => readFileSync(`${TLS_DIR}/${name}`);
-  const tls = { cert: file('server.pem'), key: file('server.key') };
-  if (CLIENT_CA) Object.assign(tls, { ca: file('ca.pem'), requestCert: true, rejectUnauthorized: true });
-  return HTTP2 ? http2.createSecureServer(tls, handler) : https.createServer(tls, handler);
-}
-
-async function body(request) {
-  const chunks = [];
-  for await (const chunk of request) chunks.push(chunk);
-  return Buffer.concat(chunks).toString();
-}
-
-const refuse = (response, status, message) => {
-  response.writeHead(status, { 'content-type': 'application/json' });
-  response.end(JSON.stringify({ jsonrpc: '2.0', error: { code: -32000, message }, id: null }));
-};
+const { LOST_SESSION = '404', GET_STREAM = 'open', PRIMING } = process.env;
 
 /** An SSE response whose head is sent with the first event, so that a tool can still choose another one. */
 class Stream {
@@ -64,10 +41,7 @@ export function serveHttp(respond, port) {
 
   /** The call ends as the transport, not as the protocol wants it. */
   const faults = ({ response, session }, id) => ({
-    page: (status = 500) => {
-      response.writeHead(status, { 'content-type': 'text/html' });
-      response.end('<html><body>Bad Gateway</body></html>');
-    },
+    page: (status) => page(response, status),
     reset: () => response.socket.resetAndDestroy(),
     // The answer waits for whoever comes back with Last-Event-ID.
     cut: () => {
@@ -112,7 +86,7 @@ export function serveHttp(respond, port) {
     response.end();
   }
 
-  const listener = listen(async (request, response) => {
+  listen(port, '/mcp', async (request, response) => {
     const id = request.headers['mcp-session-id'];
     const session = sessions.get(id);
     if (!session && (id !== undefined || request.method !== 'POST')) return refuse(response, Number(LOST_SESSION), 'Bad Request: No valid session ID provided');
@@ -122,5 +96,4 @@ export function serveHttp(respond, port) {
     console.log(`deleted ${session.id}`);
     response.writeHead(200).end();
   });
-  listener.listen(port, '127.0.0.1', () => console.log(`listening ${TLS_DIR ? 'https' : 'http'}://127.0.0.1:${listener.address().port}/mcp`));
 }

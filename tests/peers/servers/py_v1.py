@@ -1,4 +1,4 @@
-"""A server of the Python SDK v1: 2025-11-25 and older, with sessions.   py_v1.py http PORT | stdio"""
+"""A server of the Python SDK v1: 2025-11-25 and older, with sessions.   py_v1.py http PORT | sse PORT | stdio"""
 
 import sys
 
@@ -35,5 +35,7 @@ if __name__ == "__main__":
     mode, port = (sys.argv[1:] + ["http", "0"][len(sys.argv) - 1 :])[:2]
     if mode == "stdio":
         server.run("stdio")
+    elif mode == "sse":
+        serve(server.sse_app(), int(port), "/sse")
     else:
         serve(server.streamable_http_app(), int(port))

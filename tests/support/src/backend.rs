@@ -27,6 +27,18 @@ impl Backend {
         Self::start(peers, "", "fixture/fixture.mjs", &["http", "0"]).await
     }
 
+    /// The backend of the conformance suite over HTTP+SSE of 2024-11-05.
+    pub async fn fixture_sse(peers: &Peers) -> Self {
+        Self::start(peers, "", "fixture/fixture.mjs", &["sse", "0"]).await
+    }
+
+    /// The same as a server that knows nothing newer than that revision.
+    pub async fn fixture_of_2024(peers: &Peers) -> Self {
+        let mut command = command(&peers.script("", "fixture/fixture.mjs"));
+        command.args(["sse", "0"]).env("REVISION", "2024-11-05");
+        Self::spawn("fixture.mjs", command).await
+    }
+
     /// TypeScript SDK v2: MCP 2026-07-28 and, without sessions, 2025.
     pub async fn ts_v2_http(peers: &Peers) -> Self {
         Self::start(peers, "", "servers/ts_v2.mjs", &["http", "0"]).await
@@ -42,11 +54,24 @@ impl Backend {
         Self::start(peers, "mcp-v2", "servers/py_v2.py", &["http", "0"]).await
     }
 
+    /// Python SDK v1 over HTTP+SSE of 2024-11-05.
+    pub async fn py_v1_sse(peers: &Peers) -> Self {
+        Self::start(peers, "mcp-v1", "servers/py_v1.py", &["sse", "0"]).await
+    }
+
+    /// Python SDK v2 over HTTP+SSE of 2024-11-05.
+    pub async fn py_v2_sse(peers: &Peers) -> Self {
+        Self::start(peers, "mcp-v2", "servers/py_v2.py", &["sse", "0"]).await
+    }
+
     /// A server that does what servers should not; `habits` are the variables of `servers/misbehave.mjs`.
     pub async fn misbehave_http(peers: &Peers, habits: &[(&str, &str)]) -> Self {
-        let mut command = command(&peers.script("", "servers/misbehave.mjs"));
-        command.args(["http", "0"]).envs(habits.iter().copied());
-        Self::spawn("misbehave.mjs", command).await
+        Self::misbehave(peers, "http", habits).await
+    }
+
+    /// The same over HTTP+SSE of 2024-11-05.
+    pub async fn misbehave_sse(peers: &Peers, habits: &[(&str, &str)]) -> Self {
+        Self::misbehave(peers, "sse", habits).await
     }
 
     /// The demo server of the binary itself.
@@ -54,6 +79,12 @@ impl Backend {
         let mut command = Command::new(binary);
         command.args(["demo-server", "--http", "127.0.0.1:0"]);
         Self::spawn("portcullis demo-server", command).await
+    }
+
+    async fn misbehave(peers: &Peers, mode: &str, habits: &[(&str, &str)]) -> Self {
+        let mut command = command(&peers.script("", "servers/misbehave.mjs"));
+        command.args([mode, "0"]).envs(habits.iter().copied());
+        Self::spawn("misbehave.mjs", command).await
     }
 
     async fn start(peers: &Peers, venv: &str, script: &str, args: &[&str]) -> Self {

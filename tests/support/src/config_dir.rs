@@ -67,6 +67,15 @@ impl ConfigDir {
         )
     }
 
+    /// An `MCPServer` of HTTP+SSE at `url` that starts with the gateway; `gateway` is its `spec.gateway`.
+    #[must_use]
+    pub fn sse(self, name: &str, url: &str, gateway: &Value) -> Self {
+        self.server(
+            name,
+            &json!({"type": "sse", "url": url, "autoStart": true, "gateway": gateway}),
+        )
+    }
+
     /// An `MCPServer` that runs `line`; `gateway` is its `spec.gateway`.
     #[must_use]
     pub fn stdio(self, name: &str, line: &[String], gateway: &Value) -> Self {

@@ -4,8 +4,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::wire::Request;
 use crate::{Process, RawClient, within};
 
 /// A running gateway on free ports of loopback.
@@ -94,6 +95,30 @@ impl Gateway {
         })
         .await;
         client
+    }
+
+    /// What operators read about the backends.
+    pub async fn states(&self) -> Value {
+        let url = format!("{}/ready?verbose", self.metrics_origin());
+        let text = Request::new("GET", &url).send().await.text().await;
+        serde_json::from_str(&text).expect("JSON")
+    }
+
+    /// What is said about one backend, once it has failed.
+    pub async fn failure(&self, name: &str) -> String {
+        let mut ticks = tokio::time::interval(Duration::from_millis(20));
+        within(&format!("the failure of {name}"), async {
+            loop {
+                ticks.tick().await;
+                let states = self.states().await;
+                let backends = states["backends"].as_array().expect("a list").iter();
+                let mut errors = backends.filter(|backend| backend["name"] == name);
+                if let Some(error) = errors.find_map(|backend| backend["error"].as_str()) {
+                    return error.to_owned();
+                }
+            }
+        })
+        .await
     }
 
     /// The process.

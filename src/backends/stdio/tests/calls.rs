@@ -34,7 +34,7 @@ async fn a_slow_reader_of_500_progress_events_gets_the_newest_and_stalls_nobody(
     // The child answers this one after it has written all of that.
     soon(opened.connection.request("ping", None, Duration::from_secs(10))).await.unwrap();
     let events = events_of(slow).await;
-    assert!(events.len() <= 2 + super::super::queue::MAX_MESSAGES, "{}", events.len());
+    assert!(events.len() <= 2 + crate::backends::duplex::MAX_MESSAGES, "{}", events.len());
     let newest = events[events.len() - 2].as_ref().unwrap();
     assert!(newest.ends_with(br#""progress":500}}"#), "{newest:?}");
 }

@@ -61,7 +61,7 @@ async fn a_line_that_is_too_long_ends_the_connection_and_says_so() {
     let config = Arc::new(config_of(stdio(script), Isolation::Shared));
     let (background, patience) = (background(), Duration::from_secs(20));
     let opening =
-        Connection::open_with(&config, &background, Capabilities::NONE, patience, 1 << 20);
+        super::super::open_with(&config, &background, Capabilities::NONE, patience, 1 << 20);
     let opened = opening.await.unwrap();
     let error = soon(call(&opened.connection)).await.unwrap_err().to_string();
     assert!(error.ends_with("it sent a line of more than 1048576 bytes"), "{error}");

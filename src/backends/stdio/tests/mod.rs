@@ -14,7 +14,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use tokio_util::task::TaskTracker;
 
-use super::Connection;
+use crate::backends::duplex::Connection;
 use crate::backends::relay::Target;
 use crate::backends::{Background, Config, Isolation, OpenError, Opened, Stdio, Transport};
 use crate::call::{Body, Error, Event, Reply, Request};
@@ -63,7 +63,7 @@ fn config_of(stdio: Stdio, isolation: Isolation) -> Config {
 }
 
 async fn open_config(config: Config) -> Result<Opened<Connection>, OpenError> {
-    Connection::open(&Arc::new(config), &background(), Capabilities::NONE, false).await
+    super::open(&Arc::new(config), &background(), Capabilities::NONE, false).await
 }
 
 /// A shared connection to a child that runs the script.

@@ -60,7 +60,7 @@ async fn a_child_that_does_not_answer_initialize_is_given_up_and_stopped() {
     let mut config = config_of(plain("sh", &["-c", "cat >&2"]), Isolation::Shared);
     config.connect_timeout = Duration::from_millis(50);
     let config = Arc::new(config);
-    let opening = Connection::open(&config, &background, Capabilities::NONE, false);
+    let opening = super::super::open(&config, &background, Capabilities::NONE, false);
     assert!(matches!(opening.await.unwrap_err(), OpenError::Timeout { .. }));
     background.tasks.close();
     soon(background.tasks.wait()).await;

@@ -6,7 +6,7 @@ const SHOWN: usize = 160;
 const READ: usize = 4096;
 
 /// The readable text of a body: without markup, on one line, shortened.
-pub(super) fn excerpt(body: &[u8]) -> String {
+pub(in crate::backends) fn excerpt(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(&body[..body.len().min(READ)]);
     let text = if text.trim_start().starts_with('<') { without_markup(&text) } else { text.into() };
     let mut shown = String::new();

@@ -16,11 +16,11 @@ use crate::call::{Error, Event};
 /// The events of one call, under the caller's id and token.
 ///
 /// It keeps the connection: one that has been replaced closes when its last call is done.
-pub(super) struct Events {
-    pub(super) pending: Pending,
-    pub(super) caller: Caller,
-    pub(super) clock: Clock,
-    pub(super) connection: Arc<Connection>,
+pub(in crate::backends) struct Events {
+    pub(in crate::backends) pending: Pending,
+    pub(in crate::backends) caller: Caller,
+    pub(in crate::backends) clock: Clock,
+    pub(in crate::backends) connection: Arc<Connection>,
 }
 
 impl Events {

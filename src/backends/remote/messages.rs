@@ -9,52 +9,40 @@ use bytes::Bytes;
 use http::HeaderValue;
 use serde_json::value::RawValue;
 
-use super::dropped;
-use super::excerpt::excerpt;
-use crate::backends::MAX_MESSAGE_BYTES;
-use crate::mcp::sse::{Decoder, Event};
+use super::events::{Broken, Events, message_in};
+use super::{dropped, excerpt};
+use crate::mcp::sse::Event;
 use crate::mcp::{Invalid, Message};
-use crate::outbound::{Body, BodyError};
+use crate::outbound::Body;
 
 /// Where a stream can be taken up again, and when.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Cursor {
+pub(in crate::backends) struct Cursor {
     /// The id of the last event that had one.
-    pub(super) last_event_id: Option<HeaderValue>,
+    pub(in crate::backends) last_event_id: Option<HeaderValue>,
     /// How long the server wants us to wait before we come back.
-    pub(super) retry: Option<Duration>,
-}
-
-/// Why a stream cannot be read on.
-#[derive(Debug)]
-pub(super) enum Broken {
-    /// The connection ended within it; how.
-    Lost(String),
-    /// An event is larger than a message may be.
-    TooLarge,
+    pub(in crate::backends) retry: Option<Duration>,
 }
 
 /// The messages of an event stream; events without a message and garbage are passed over.
 #[derive(Debug)]
-pub(super) struct Messages {
-    body: Body,
-    decoder: Decoder,
+pub(in crate::backends) struct Messages {
+    events: Events,
     queue: VecDeque<Message>,
-    pub(super) cursor: Cursor,
+    pub(in crate::backends) cursor: Cursor,
     backend: Arc<str>,
     /// One warning per stream: garbage comes in heaps.
     has_warned: bool,
 }
 
 impl Messages {
-    pub(super) fn new(body: Body, cursor: Cursor, backend: Arc<str>) -> Self {
-        let decoder = Decoder::new(MAX_MESSAGE_BYTES);
-        let queue = VecDeque::new();
-        Self { body, decoder, queue, cursor, backend, has_warned: false }
+    pub(in crate::backends) fn new(body: Body, cursor: Cursor, backend: Arc<str>) -> Self {
+        let (events, queue) = (Events::new(body), VecDeque::new());
+        Self { events, queue, cursor, backend, has_warned: false }
     }
 
     /// The next message; `None` at the end of the stream.
-    pub(super) fn poll_next(
+    pub(in crate::backends) fn poll_next(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Message>, Broken>> {
@@ -62,31 +50,16 @@ impl Messages {
             if let Some(message) = self.queue.pop_front() {
                 return Poll::Ready(Ok(Some(message)));
             }
-            match self.decoder.next_event() {
-                Ok(Some(event)) => {
-                    if let Some(message) = self.message(event) {
-                        return Poll::Ready(Ok(Some(message)));
-                    }
-                    continue;
-                }
-                Ok(None) => {}
-                Err(_) => {
-                    dropped("oversized");
-                    return Poll::Ready(Err(Broken::TooLarge));
-                }
-            }
-            match ready!(self.body.poll_data(cx)) {
-                Some(Ok(bytes)) => self.decoder.push(&bytes),
-                Some(Err(error)) => {
-                    let how = BodyError::from(error).chain();
-                    return Poll::Ready(Err(Broken::Lost(how)));
-                }
-                None => return Poll::Ready(Ok(None)),
+            let Some(event) = ready!(self.events.poll_next(cx))? else {
+                return Poll::Ready(Ok(None));
+            };
+            if let Some(message) = self.message(event) {
+                return Poll::Ready(Ok(Some(message)));
             }
         }
     }
 
-    pub(super) async fn next(&mut self) -> Result<Option<Message>, Broken> {
+    pub(in crate::backends) async fn next(&mut self) -> Result<Option<Message>, Broken> {
         std::future::poll_fn(|cx| self.poll_next(cx)).await
     }
 
@@ -98,10 +71,7 @@ impl Messages {
         if let Some(retry) = event.retry {
             self.cursor.retry = Some(Duration::from_millis(retry));
         }
-        if !matches!(event.event.as_str(), "" | "message") {
-            return None; // a private kind of event
-        }
-        let data = event.data.filter(|data| !data.is_empty())?;
+        let data = message_in(&event.event, event.data)?;
         match parse_into(data.clone(), &mut self.queue) {
             Ok(first) => first,
             Err(error) => {
@@ -118,7 +88,7 @@ impl Messages {
 
 /// Parses a message, or a batch of them (2025-03-26): the first is returned, the others go into
 /// `queue`.
-pub(super) fn parse_into(
+pub(in crate::backends) fn parse_into(
     payload: Bytes,
     queue: &mut VecDeque<Message>,
 ) -> Result<Option<Message>, Invalid> {

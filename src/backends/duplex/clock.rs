@@ -19,7 +19,7 @@ const LONGEST_CALL: Duration = Duration::from_hours(1);
 ///
 /// Every event starts it anew; it stands still while the client is being asked something.
 #[derive(Debug)]
-pub(super) struct Clock {
+pub(in crate::backends) struct Clock {
     idle: Duration,
     latest: Instant,
     activity: Arc<Mutex<Activity>>,
@@ -33,7 +33,7 @@ struct Activity {
 }
 
 impl Clock {
-    pub(super) fn new(idle: Duration) -> Self {
+    pub(in crate::backends) fn new(idle: Duration) -> Self {
         let now = Instant::now();
         Self {
             idle,
@@ -44,12 +44,12 @@ impl Clock {
     }
 
     /// Something happened.
-    pub(super) fn touch(&self) {
+    pub(in crate::backends) fn touch(&self) {
         self.activity.lock().last = Instant::now();
     }
 
     /// The client is asked; the clock goes on when the responder is used or dropped.
-    pub(super) fn asking(&self, responder: Responder) -> Responder {
+    pub(in crate::backends) fn asking(&self, responder: Responder) -> Responder {
         self.activity.lock().asked += 1;
         let activity = Arc::clone(&self.activity);
         let aside = responder.aside().cloned();
@@ -70,7 +70,7 @@ impl Clock {
     ///
     /// While the client is asked it looks again after each idle time, since nobody wakes it when
     /// the answer comes: a call may then stay silent for up to twice its idle time.
-    pub(super) fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<Duration> {
+    pub(in crate::backends) fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<Duration> {
         loop {
             ready!(self.sleep.as_mut().poll(cx));
             let now = Instant::now();
@@ -87,7 +87,7 @@ impl Clock {
         }
     }
 
-    pub(super) async fn expired(&mut self) -> Duration {
+    pub(in crate::backends) async fn expired(&mut self) -> Duration {
         std::future::poll_fn(|cx| self.poll_expired(cx)).await
     }
 }

@@ -10,13 +10,13 @@ use crate::call::{Error, Responder};
 use crate::mcp::Message;
 
 /// How many messages wait for the reader of a call.
-pub(super) const MAX_MESSAGES: usize = 256;
+pub(in crate::backends) const MAX_MESSAGES: usize = 256;
 /// How many bytes they may have together; a larger message fits alone.
-pub(super) const MAX_BYTES: usize = 1 << 20;
+pub(in crate::backends) const MAX_BYTES: usize = 1 << 20;
 
 /// One message of a backend about a call.
 #[derive(Debug)]
-pub(super) enum Item {
+pub(in crate::backends) enum Item {
     /// `notifications/progress`
     Progress(Message),
     /// `notifications/message`
@@ -33,7 +33,7 @@ pub(super) enum Item {
 /// When it is full, progress coalesces (only the newest counts), logs are dropped, and requests
 /// are refused. The end of the call always has a place.
 #[derive(Debug, Default)]
-pub(super) struct Queue(Mutex<State>);
+pub(in crate::backends) struct Queue(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -45,7 +45,7 @@ struct State {
 }
 
 impl Queue {
-    pub(super) fn progress(&self, message: Message) {
+    pub(in crate::backends) fn progress(&self, message: Message) {
         let mut state = self.0.lock();
         if !state.fits(&message) && !state.make_room_for_progress(&message) {
             drop(state);
@@ -54,7 +54,7 @@ impl Queue {
         state.push(Item::Progress(message)).wake();
     }
 
-    pub(super) fn log(&self, message: Message) {
+    pub(in crate::backends) fn log(&self, message: Message) {
         let mut state = self.0.lock();
         if !state.fits(&message) {
             drop(state);
@@ -63,7 +63,7 @@ impl Queue {
         state.push(Item::Log(message)).wake();
     }
 
-    pub(super) fn request(&self, message: Message, responder: Responder) {
+    pub(in crate::backends) fn request(&self, message: Message, responder: Responder) {
         let mut state = self.0.lock();
         if !state.fits(&message) {
             drop(state); // the refusal is sent from within `refuse`
@@ -73,7 +73,7 @@ impl Queue {
     }
 
     /// Ends the call; only the first end counts.
-    pub(super) fn end(&self, end: Result<Message, Error>) {
+    pub(in crate::backends) fn end(&self, end: Result<Message, Error>) {
         let mut state = self.0.lock();
         if state.ended {
             return;
@@ -84,7 +84,7 @@ impl Queue {
     }
 
     /// The next message; pending for ever behind the end.
-    pub(super) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Item> {
+    pub(in crate::backends) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Item> {
         let mut state = self.0.lock();
         if let Some(item) = state.pop() {
             return Poll::Ready(item);

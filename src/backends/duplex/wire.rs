@@ -21,10 +21,10 @@ const REMEMBERED: usize = 256;
 
 /// What callers and the demultiplexer share.
 #[derive(Debug)]
-pub(super) struct Wire {
-    pub(super) backend: Arc<str>,
-    pub(super) outbox: Outbox,
-    pub(super) questions: Questions,
+pub(in crate::backends) struct Wire {
+    pub(in crate::backends) backend: Arc<str>,
+    pub(in crate::backends) outbox: Outbox,
+    pub(in crate::backends) questions: Questions,
     next_id: AtomicU64,
     calls: Mutex<Calls>,
 }
@@ -45,7 +45,7 @@ struct Running {
 
 /// Whose request it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Whose {
+pub(in crate::backends) enum Whose {
     /// A client waits for it, and can be asked in its course.
     Clients,
     /// Ours.
@@ -55,7 +55,7 @@ pub(super) enum Whose {
 }
 
 impl Wire {
-    pub(super) fn new(backend: Arc<str>) -> Self {
+    pub(in crate::backends) fn new(backend: Arc<str>) -> Self {
         Self {
             backend,
             outbox: Outbox::new(),
@@ -66,7 +66,7 @@ impl Wire {
     }
 
     /// Starts waiting for a response, under a new id.
-    pub(super) fn register(self: &Arc<Self>, whose: Whose) -> Result<Pending, Error> {
+    pub(in crate::backends) fn register(self: &Arc<Self>, whose: Whose) -> Result<Pending, Error> {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let queue = Arc::<Queue>::default();
         let running = Running { queue: Arc::clone(&queue), is_clients: whose == Whose::Clients };
@@ -79,7 +79,7 @@ impl Wire {
     }
 
     /// Sends a request of our own and waits for its response.
-    pub(super) async fn request(
+    pub(in crate::backends) async fn request(
         self: &Arc<Self>,
         whose: Whose,
         method: &str,
@@ -97,7 +97,7 @@ impl Wire {
     }
 
     /// Hands a response to whoever waits for it.
-    pub(super) fn respond(&self, response: Message) {
+    pub(in crate::backends) fn respond(&self, response: Message) {
         let Some(id) = response.id().and_then(|id| id.as_u64()) else {
             tracing::debug!(backend = %self.backend, "response under an id that is not ours");
             return dropped("unknown_id");
@@ -106,7 +106,7 @@ impl Wire {
     }
 
     /// Ends one call.
-    pub(super) fn end_call(&self, id: u64, end: Result<Message, Error>) {
+    pub(in crate::backends) fn end_call(&self, id: u64, end: Result<Message, Error>) {
         let mut calls = self.calls.lock();
         let Some(running) = calls.running.remove(&id) else {
             let reason = if let Some(at) = calls.given_up.iter().position(|late| *late == id) {
@@ -126,12 +126,12 @@ impl Wire {
     }
 
     /// The queue of a running request.
-    pub(super) fn queue_of(&self, id: u64) -> Option<Arc<Queue>> {
+    pub(in crate::backends) fn queue_of(&self, id: u64) -> Option<Arc<Queue>> {
         self.calls.lock().running.get(&id).map(|running| Arc::clone(&running.queue))
     }
 
     /// The queue of the client's call that runs, if it is only one.
-    pub(super) fn only_call(&self) -> Option<Arc<Queue>> {
+    pub(in crate::backends) fn only_call(&self) -> Option<Arc<Queue>> {
         let calls = self.calls.lock();
         let mut clients = calls.running.values().filter(|running| running.is_clients);
         let only = clients.next()?;
@@ -139,14 +139,14 @@ impl Wire {
     }
 
     /// The queue of the client's call that started last.
-    pub(super) fn newest_call(&self) -> Option<Arc<Queue>> {
+    pub(in crate::backends) fn newest_call(&self) -> Option<Arc<Queue>> {
         let calls = self.calls.lock();
         let clients = calls.running.iter().filter(|(_, running)| running.is_clients);
         clients.max_by_key(|(id, _)| **id).map(|(_, running)| Arc::clone(&running.queue))
     }
 
     /// The way back for the answer to a request of the backend.
-    pub(super) fn responder(self: &Arc<Self>, id: RequestId) -> Responder {
+    pub(in crate::backends) fn responder(self: &Arc<Self>, id: RequestId) -> Responder {
         let (wire, reports) = (Arc::clone(self), Arc::clone(self));
         let aside = self.questions.ask(id.clone(), move |report| reports.outbox.offer(report));
         let responder = Responder::new(move |answer| {
@@ -161,12 +161,12 @@ impl Wire {
     }
 
     /// What all calls end with, once the connection has ended.
-    pub(super) fn ended(&self) -> Option<Error> {
+    pub(in crate::backends) fn ended(&self) -> Option<Error> {
         self.calls.lock().ended.clone()
     }
 
     /// Ends all calls, those that are still to come too.
-    pub(super) fn end(&self, error: &Error) {
+    pub(in crate::backends) fn end(&self, error: &Error) {
         self.outbox.close();
         let mut calls = self.calls.lock();
         calls.ended = Some(error.clone());
@@ -191,18 +191,18 @@ fn request(id: u64, method: &str, params: Option<&serde_json::Value>) -> Bytes {
 
 /// A request that waits for its response; dropped before that, it is cancelled.
 #[derive(Debug)]
-pub(super) struct Pending {
+pub(in crate::backends) struct Pending {
     wire: Arc<Wire>,
-    pub(super) id: u64,
-    pub(super) queue: Arc<Queue>,
+    pub(in crate::backends) id: u64,
+    pub(in crate::backends) queue: Arc<Queue>,
     whose: Whose,
 }
 
 impl Pending {
     /// Sends the request, waiting for room.
-    pub(super) async fn send(&self, request: Bytes) {
+    pub(in crate::backends) async fn send(&self, request: Bytes) {
         // An outbox is closed shortly before its connection ends, and that end comes by the queue.
-        self.wire.outbox.push(Some(self.id), request).await.ok();
+        self.wire.outbox.push(self.id, request).await.ok();
     }
 }
 

@@ -1,13 +1,15 @@
-//! How requests are put, before and beyond any session.
+//! Where requests go, and what every one of them carries.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING, USER_AGENT};
+use http::uri::InvalidUri;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
 use http_body_util::Full;
+use url::Url;
 
-use crate::backends::{Config, Remote, Transport};
+use crate::backends::{Config, OpenError, Remote};
 use crate::call;
 use crate::mcp::header;
 use crate::outbound::{Body, Client, Destination, Error, Spec, Tls};
@@ -17,21 +19,21 @@ const FRAMING: [HeaderName; 3] = [CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING]
 /// How much of a body that nobody reads is read, so that its connection can be used again.
 const UNREAD: usize = 64 << 10;
 
-/// The backend's endpoint.
-#[derive(Debug)]
-pub(super) struct Wire {
-    pub(super) config: Arc<Config>,
-    pub(super) destination: Arc<Destination>,
+/// An endpoint of a backend.
+#[derive(Clone, Debug)]
+pub(in crate::backends) struct Endpoint {
+    pub(in crate::backends) config: Arc<Config>,
+    pub(in crate::backends) destination: Arc<Destination>,
     path: Uri,
     /// What every request carries: the configured headers, and who we are.
-    pub(super) common: HeaderMap,
+    pub(in crate::backends) common: HeaderMap,
     /// For whatever is sent in the background.
-    pub(super) client: Client,
+    pub(in crate::backends) client: Client,
 }
 
 /// What a response's body is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Media {
+pub(in crate::backends) enum Media {
     Json,
     EventStream,
     /// It does not say.
@@ -39,24 +41,30 @@ pub(super) enum Media {
     Other,
 }
 
-impl Wire {
-    /// # Panics
-    /// When the transport is not Streamable HTTP.
-    pub(super) async fn new(config: &Arc<Config>, client: &Client) -> Result<Self, Error> {
-        let Transport::StreamableHttp(remote) = &config.transport else {
-            panic!("a backend is opened by its own transport");
-        };
+impl Endpoint {
+    /// The endpoint that the configuration names.
+    ///
+    /// # Errors
+    /// When the URL or the TLS files are of no use.
+    pub(in crate::backends) async fn new(
+        config: &Arc<Config>,
+        remote: &Remote,
+        client: &Client,
+    ) -> Result<Self, OpenError> {
+        Self::make(config, remote, client).await.map_err(|error| OpenError::Connect {
+            authority: origin(remote).authority().to_owned(),
+            reason: reason(&error),
+        })
+    }
+
+    async fn make(config: &Arc<Config>, remote: &Remote, client: &Client) -> Result<Self, Error> {
         let spec = Spec {
             url: origin(remote),
             http2: remote.http2,
             tls: tls(remote),
             connect_timeout: config.connect_timeout,
         };
-        let path = match remote.url.query() {
-            Some(query) => format!("{}?{query}", remote.url.path()),
-            None => remote.url.path().to_owned(),
-        };
-        let path = path.parse().map_err(|_| Error::Url { url: spec.url.to_string() })?;
+        let path = path_of(&remote.url).map_err(|_| Error::Url { url: spec.url.to_string() })?;
         let mut common = HeaderMap::new();
         let us = HeaderValue::from_static(concat!("portcullis/", env!("CARGO_PKG_VERSION")));
         common.insert(USER_AGENT, us);
@@ -74,7 +82,12 @@ impl Wire {
         Ok(Self { config, destination, path, common, client })
     }
 
-    pub(super) async fn send(
+    /// Another endpoint of the same server.
+    pub(in crate::backends) fn at(&self, path: Uri) -> Self {
+        Self { path, ..self.clone() }
+    }
+
+    pub(in crate::backends) async fn send(
         &self,
         client: &Client,
         method: Method,
@@ -88,8 +101,16 @@ impl Wire {
         client.send(&self.destination, request).await
     }
 
+    /// A failure to send, as whoever opens the connection is told.
+    pub(in crate::backends) fn unreachable(&self, error: &Error) -> OpenError {
+        OpenError::Connect {
+            authority: self.destination.authority().to_owned(),
+            reason: reason(error),
+        }
+    }
+
     /// A failure to send, as the caller is told.
-    pub(super) fn failed(&self, error: &Error) -> call::Error {
+    pub(in crate::backends) fn failed(&self, error: &Error) -> call::Error {
         let (backend, detail) = (self.name(), error.chain().into());
         if error.may_have_been_processed() {
             call::Error::ConnectionLost { backend, detail }
@@ -98,21 +119,21 @@ impl Wire {
         }
     }
 
-    pub(super) fn bad_answer(&self, detail: impl Into<Arc<str>>) -> call::Error {
+    pub(in crate::backends) fn bad_answer(&self, detail: impl Into<Arc<str>>) -> call::Error {
         call::Error::BadAnswer { backend: self.name(), detail: detail.into() }
     }
 
-    pub(super) fn lost(&self, detail: impl Into<Arc<str>>) -> call::Error {
+    pub(in crate::backends) fn lost(&self, detail: impl Into<Arc<str>>) -> call::Error {
         call::Error::ConnectionLost { backend: self.name(), detail: detail.into() }
     }
 
-    pub(super) fn name(&self) -> Arc<str> {
+    pub(in crate::backends) fn name(&self) -> Arc<str> {
         Arc::clone(&self.config.name)
     }
 }
 
 /// What the body is said to be.
-pub(super) fn media(headers: &HeaderMap) -> Media {
+pub(in crate::backends) fn media(headers: &HeaderMap) -> Media {
     let Some(value) = headers.get(CONTENT_TYPE) else { return Media::Unknown };
     let value = value.as_bytes();
     let essence = value.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
@@ -126,15 +147,31 @@ pub(super) fn media(headers: &HeaderMap) -> Media {
 }
 
 /// Takes note that there is nothing to read in a response.
-pub(super) async fn pass_over(response: Response<Body>) {
+pub(in crate::backends) async fn pass_over(response: Response<Body>) {
     if media(response.headers()) != Media::EventStream {
         let _ = response.into_body().collect(UNREAD).await;
     }
 }
 
+/// What failed, without the authority: whoever shows it names it already.
+fn reason(error: &Error) -> String {
+    match error {
+        Error::Connect { source, .. } => source.to_string(),
+        other => other.chain(),
+    }
+}
+
+/// Path and query, as a request names them.
+pub(in crate::backends) fn path_of(url: &Url) -> Result<Uri, InvalidUri> {
+    match url.query() {
+        Some(query) => format!("{}?{query}", url.path()).parse(),
+        None => url.path().parse(),
+    }
+}
+
 /// The URL without what does not matter to a connection (backends on one host share theirs), nor
 /// belongs into an error message.
-pub(super) fn origin(remote: &Remote) -> url::Url {
+fn origin(remote: &Remote) -> Url {
     let mut url = remote.url.clone();
     // Fails for URLs without a host, which have no credentials either.
     let _ = url.set_username("");

@@ -1,18 +1,14 @@
-//! Everything the child says, on its way to whoever it is for. Nothing here waits.
+//! Everything the backend says, on its way to whoever it is for. Nothing here waits.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::StreamExt;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
-use tokio::io::AsyncRead;
 use tokio::sync::mpsc;
-use tokio_util::codec::FramedRead;
 
 use super::dropped;
-use super::lines::{LineError, Lines};
 use super::wire::Wire;
 use crate::backends::relay::progress_wire_id;
 use crate::backends::{Isolation, Unsolicited};
@@ -21,63 +17,50 @@ use crate::mcp::message::{Invalid, Kind};
 use crate::mcp::method::notification;
 use crate::mcp::{Message, Method, RequestId, response};
 
-/// How much of a line that is no message is logged.
+/// How much of what is no message is logged.
 const EXCERPT_CHARS: usize = 120;
 
 /// Why a request of a backend on a shared connection goes to nobody.
 const SHARED: &str = "this backend is shared by several clients; set spec.gateway.isolation: \
                       session to let it ask them";
 
-/// Reads one child.
+/// Tells apart what one backend says.
 #[derive(Debug)]
-pub(super) struct Demux {
+pub(in crate::backends) struct Demux {
     wire: Arc<Wire>,
     isolation: Isolation,
     inbox: mpsc::Sender<Unsolicited>,
+    /// What a server should do that says what is no message.
+    advice: &'static str,
     garbage_was_logged: bool,
 }
 
 impl Demux {
-    pub(super) fn new(
+    pub(in crate::backends) fn new(
         wire: Arc<Wire>,
         isolation: Isolation,
         inbox: mpsc::Sender<Unsolicited>,
+        advice: &'static str,
     ) -> Self {
-        Self { wire, isolation, inbox, garbage_was_logged: false }
+        Self { wire, isolation, inbox, advice, garbage_was_logged: false }
     }
 
-    /// Reads until the output ends (`None`) or cannot be read any further.
-    ///
-    /// # Cancel safety
-    /// Nothing is lost: what was read of a line stays in `lines`.
-    pub(super) async fn read<R: AsyncRead + Unpin>(
-        &mut self,
-        lines: &mut FramedRead<R, Lines>,
-    ) -> Option<LineError> {
-        while let Some(line) = lines.next().await {
-            match line {
-                Ok(line) => self.line(&line),
-                Err(error) => return Some(error),
-            }
-        }
-        None
-    }
-
-    fn line(&mut self, line: &Bytes) {
-        match line.trim_ascii_start().first() {
+    /// Takes what came in one piece: a message, or a batch of them.
+    pub(in crate::backends) fn take(&mut self, piece: &Bytes) {
+        match piece.trim_ascii_start().first() {
             None => {}
-            Some(b'[') => self.batch(line),
-            Some(_) => self.parse(line),
+            Some(b'[') => self.batch(piece),
+            Some(_) => self.parse(piece),
         }
     }
 
     /// A batch of revision 2025-03-26; its messages are independent of each other.
-    fn batch(&mut self, line: &Bytes) {
-        let Ok(messages) = serde_json::from_slice::<Vec<&RawValue>>(line) else {
-            return self.garbage(line, "not valid JSON");
+    fn batch(&mut self, piece: &Bytes) {
+        let Ok(messages) = serde_json::from_slice::<Vec<&RawValue>>(piece) else {
+            return self.garbage(piece, "not valid JSON");
         };
         for message in messages {
-            self.parse(&line.slice_ref(message.get().as_bytes()));
+            self.parse(&piece.slice_ref(message.get().as_bytes()));
         }
     }
 
@@ -158,18 +141,17 @@ impl Demux {
         }
     }
 
-    fn garbage(&mut self, line: &[u8], reason: &str) {
+    fn garbage(&mut self, piece: &[u8], reason: &str) {
         dropped("garbage");
         let backend = &self.wire.backend;
         if std::mem::replace(&mut self.garbage_was_logged, true) {
-            tracing::debug!(%backend, reason, "dropped a line that is no message");
+            tracing::debug!(%backend, reason, "dropped what is no message");
             return;
         }
-        let text: String = String::from_utf8_lossy(line).chars().take(EXCERPT_CHARS).collect();
+        let text: String = String::from_utf8_lossy(piece).chars().take(EXCERPT_CHARS).collect();
         tracing::warn!(
-            %backend, reason, line = ?text,
-            "dropped a line that is no message; a server may write nothing else to its standard \
-             output (further ones are only counted)"
+            %backend, reason, said = ?text,
+            "dropped what is no message; {} (more of it is only counted)", self.advice
         );
     }
 }
@@ -184,7 +166,7 @@ mod tests {
 
     use super::*;
 
-    /// What lines are made of that are nearly messages.
+    /// What is nearly a message is made of these.
     fn piece() -> impl Strategy<Value = String> {
         prop_oneof![
             Just("{\"jsonrpc\":\"2.0\"".to_owned()),
@@ -202,12 +184,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_line_makes_it_panic(pieces in prop::collection::vec(piece(), 0..8)) {
+        fn nothing_makes_it_panic(pieces in prop::collection::vec(piece(), 0..8)) {
             for isolation in [Isolation::Shared, Isolation::Session] {
                 let (sender, _inbox) = mpsc::channel(1);
                 let wire = Arc::new(Wire::new("test".into()));
                 let _pending = wire.register(super::super::wire::Whose::Clients);
-                Demux::new(wire, isolation, sender).line(&Bytes::from(pieces.concat()));
+                Demux::new(wire, isolation, sender, "").take(&Bytes::from(pieces.concat()));
             }
         }
     }
