@@ -37,9 +37,13 @@ fn load_files(files: &[(&str, &str)], environment: &Environment) -> Loaded {
 
 #[test]
 fn every_example_loads_without_a_problem_or_a_warning() {
+    let secrets = directory(&[("session.key", &"0f".repeat(32))]);
+    let key = secrets.path().join("session.key");
+    let environment = variables(&[("SESSION_KEY_FILE", key.to_str().expect("UTF-8"))]);
     for example in Path::new("config").read_dir().expect("the examples") {
         let example = example.expect("an example").path();
-        let loaded = load(Some(&example), &none()).unwrap_or_else(|refused| panic!("{refused}"));
+        let loaded =
+            load(Some(&example), &environment).unwrap_or_else(|refused| panic!("{refused}"));
         assert!(loaded.quarantined.is_empty(), "{:?}", loaded.quarantined);
         assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
     }
