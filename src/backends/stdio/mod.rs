@@ -28,6 +28,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use self::clock::Clock;
 use self::events::Events;
 use self::life::Life;
+pub use self::lines::one_line;
 use self::wire::{Whose, Wire};
 use super::relay::{Caller, Target, outgoing};
 use super::{
