@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use portcullis_test_support::wire::{Connection, Request, Url};
 use portcullis_test_support::{
-    Backend, ConfigDir, DEADLINE, Exchange, Gateway, Peers, Process, RawClient, Signal, is_running,
-    member, until, within,
+    Backend, ConfigDir, DEADLINE, Exchange, Gateway, Peers, Process, RawClient, Signal, children,
+    is_running, member, until, within,
 };
 use serde_json::json;
 
@@ -30,19 +30,6 @@ async fn streaming(client: &RawClient, ms: u64) -> Exchange {
     exchange
 }
 
-/// The processes that the gateway started.
-fn children(gateway: &Gateway) -> Vec<u32> {
-    let parent = gateway.process().pid().to_string();
-    let processes = std::fs::read_dir("/proc").expect("/proc").flatten();
-    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.filter(|pid: &u32| {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        let rest = stat.rsplit(") ").next().unwrap_or_default();
-        rest.split(' ').nth(1) == Some(&*parent)
-    })
-    .collect()
-}
-
 #[tokio::test]
 async fn sigterm_lets_calls_finish_and_takes_leave_of_everybody() {
     let Some(peers) = Peers::installed() else { return };
@@ -52,7 +39,7 @@ async fn sigterm_lets_calls_finish_and_takes_leave_of_everybody() {
     let mut gateway = Gateway::start(BINARY, config.path()).await;
     let client = gateway.client_that_sees(&["x_demo_slow", "x_web_echo"]).await;
     client.call_tool("x_web_echo", &json!({"message": "a session at the backend"})).await;
-    let children = children(&gateway);
+    let children = children(gateway.process().pid());
     assert!(!children.is_empty());
     let mut listening = client.listen().await;
     let authority = Url::parse(gateway.url()).authority;
@@ -124,7 +111,7 @@ async fn a_second_signal_exits_at_once() {
         let mut gateway = Gateway::start(BINARY, config.path()).await;
         let client = gateway.client_that_sees(&["x_demo_slow"]).await;
         let _call = streaming(&client, 8_000).await;
-        let children = children(&gateway);
+        let children = children(gateway.process().pid());
         gateway.process().signal(Signal::TERM);
         let told = |line: &str| line.contains("a second signal exits at once").then_some(());
         gateway.process().line("word of the first signal", told).await;
@@ -157,6 +144,19 @@ async fn an_address_that_is_taken_ends_the_start_with_the_reason() {
     }
 }
 
+/// Hands a socket over to what a command starts.
+fn activate(peers: &Peers, command: &mut Command) {
+    let mut activated = Command::new(peers.path("venvs/mcp-v1/bin/python"));
+    activated.args(["-c", ACTIVATE, BINARY]).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => activated.env(name, value),
+            None => activated.env_remove(name),
+        };
+    }
+    *command = activated;
+}
+
 /// What systemd does: a listening socket as descriptor 3, and variables that say so.
 const ACTIVATE: &str = "
 import os, socket, sys
@@ -174,18 +174,8 @@ os.execv(sys.argv[1], sys.argv[1:])
 async fn a_socket_of_systemd_is_served_instead_of_the_configured_address() {
     let Some(peers) = Peers::installed() else { return };
     let config = ConfigDir::new().stdio("demo", &demo(), &json!({}));
-    let gateway = Gateway::start_with(BINARY, config.path(), |command| {
-        let mut activated = Command::new(peers.path("venvs/mcp-v1/bin/python"));
-        activated.args(["-c", ACTIVATE, BINARY]).args(command.get_args());
-        for (name, value) in command.get_envs() {
-            match value {
-                Some(value) => activated.env(name, value),
-                None => activated.env_remove(name),
-            };
-        }
-        *command = activated;
-    })
-    .await;
+    let gateway =
+        Gateway::start_with(BINARY, config.path(), |command| activate(&peers, command)).await;
     let port = gateway
         .process()
         .line("the port of the socket", |line| line.strip_prefix("port ").map(str::to_owned))
@@ -194,4 +184,15 @@ async fn a_socket_of_systemd_is_served_instead_of_the_configured_address() {
     let client = gateway.client_that_sees(&["x_demo_echo"]).await;
     let answer = client.call_tool("x_demo_echo", &json!({"message": "activated"})).await;
     assert!(answer.contains("activated"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_socket_of_systemd_and_a_gateway_that_listens_to_nobody_do_not_go_together() {
+    let Some(peers) = Peers::installed() else { return };
+    let config = ConfigDir::new().config("aggregator: {transport: stdio}\n");
+    let mut command = Gateway::command(BINARY, config.path());
+    activate(&peers, &mut command);
+    let mut process = Process::spawn("portcullis serve", command);
+    assert_eq!(process.finished(DEADLINE).await.code(), Some(1));
+    assert!(process.output().contains("without socket activation"), "{}", process.output());
 }

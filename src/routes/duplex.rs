@@ -74,7 +74,9 @@ impl<S: Stack> Duplex<S> {
                     None => speaks = false,
                 },
                 message = self.calls.next(), if has_room && !self.calls.is_empty() => {
-                    message.into_iter().for_each(|message| outbox.answer(message));
+                    if let Some(message) = message {
+                        outbox.answer(message);
+                    }
                 }
             }
             if !speaks {
@@ -147,7 +149,7 @@ impl<S: Stack> Duplex<S> {
             }
             Kind::Request => match self.mcp.begin(caller, session, &self.endpoint, message)? {
                 Begun::Message(message) => self.outbox.answer(message),
-                Begun::Call(relay) => self.calls.add(relay),
+                Begun::Call(relay) => self.calls.add(*relay),
             },
         }
         Ok(())
@@ -208,7 +210,7 @@ impl<S: Stack> Drop for Duplex<S> {
 /// The calls under way, which take turns.
 #[derive(Default)]
 struct Calls {
-    running: Vec<Box<Relay>>,
+    running: Vec<Relay>,
     turn: usize,
 }
 
@@ -221,7 +223,7 @@ impl Calls {
         self.running.len()
     }
 
-    fn add(&mut self, mut relay: Box<Relay>) {
+    fn add(&mut self, mut relay: Relay) {
         relay.open_bare();
         self.running.push(relay);
     }

@@ -1,5 +1,5 @@
 //! HTTP+SSE (MCP 2024-11-05, Transports): `GET /sse` opens the one stream of a session, whose first
-//! event names where its messages are POSTed, `/message?sessionId=…`.
+//! event names where its messages go by POST, `/message?sessionId=…`.
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -40,7 +40,7 @@ pub async fn serve<S: Stack>(
             tracing::warn!(%error, "standard input cannot be read");
         }
         has_ended.cancel();
-        std::future::pending().await
+        std::future::pending::<()>().await;
     };
     let say = async {
         if let Err(error) = say(&outbox, &mut output).await {
@@ -192,7 +192,7 @@ mod tests {
             step in 1_usize..50,
             max in 0_usize..60,
         ) {
-            let input: String = lines.iter().map(|line| format!("{line}\n")).collect();
+            let input = lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect::<String>();
             let fits = |line: &String| (line.len() <= max).then(|| Bytes::from(line.clone()));
             let wanted: Vec<_> = lines.iter().map(fits).collect();
             prop_assert_eq!(read(input.as_bytes(), step, max), wanted);
