@@ -62,8 +62,7 @@ pub async fn serve(
     let readiness = Readiness::new(backside.ready.clone(), shutdown.clone());
     // Nobody but whoever started the gateway can speak to it if nothing listens.
     let is_loopback = listeners.as_ref().is_none_or(Listeners::is_loopback);
-    let open = Open::new(readiness.clone(), &way);
-    let parts = backside.parts(config, is_loopback, open, &shutdown);
+    let parts = backside.parts(config, is_loopback, Open::new(readiness.clone(), &way), &shutdown);
 
     let quarantined: Arc<[Status]> = loaded.quarantined.iter().map(in_quarantine).collect();
     backside.greet(way, Arc::clone(&quarantined), say);
