@@ -47,6 +47,18 @@ pub enum Error {
     /// The request names no session and needs one.
     #[error("the Mcp-Session-Id header is missing; initialize first")]
     NoSession,
+    /// A request on a connection whose client has not said who it is.
+    #[error("there is no session yet; initialize first")]
+    Uninitialized,
+    /// A second `initialize` on a connection that has one session for all its life.
+    #[error("this connection is initialized already; open another one for another session")]
+    Initialized,
+    /// The request names no stream and needs one.
+    #[error("sessionId is missing; POST to the URL that the first event of /sse names")]
+    NoConnection,
+    /// The client sends, and does not read what it is answered.
+    #[error("the stream of this session is not being read; read it before you send more")]
+    Unread,
     /// The session is gone.
     #[error(transparent)]
     Session(#[from] sessions::Gone),
@@ -106,7 +118,7 @@ pub enum Error {
     Call(#[from] call::Error),
 }
 
-const SUPPORTED: &str = "2025-03-26, 2025-06-18, 2025-11-25";
+const SUPPORTED: &str = "2024-11-05, 2025-03-26, 2025-06-18, 2025-11-25";
 const RETRY_SOON: Duration = Duration::from_secs(1);
 
 impl Error {
@@ -117,6 +129,9 @@ impl Error {
             | Self::TooDeep { .. }
             | Self::Batch(_)
             | Self::NoSession
+            | Self::Uninitialized
+            | Self::Initialized
+            | Self::NoConnection
             | Self::Body(BodyError::Broken(_))
             | Self::Version(_) => StatusCode::BAD_REQUEST,
             Self::Session(_) | Self::NotFound | Self::Server(ServerError::Unknown(_)) => {
@@ -130,6 +145,7 @@ impl Error {
             Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Server(ServerError::Unavailable(_))
             | Self::Draining
+            | Self::Unread
             | Self::Streams(_)
             | Self::TooManySessions(_)
             | Self::Overloaded(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -150,6 +166,9 @@ impl Error {
             | Self::TooDeep { .. }
             | Self::Batch(_)
             | Self::NoSession
+            | Self::Uninitialized
+            | Self::Initialized
+            | Self::NoConnection
             | Self::Session(_)
             | Self::Version(_)
             | Self::NotAcceptable
@@ -162,9 +181,11 @@ impl Error {
             | Self::Body(_)
             | Self::Server(ServerError::Unknown(_)) => code::INVALID_REQUEST,
             Self::Params(_) => code::INVALID_PARAMS,
-            Self::Draining | Self::Streams(_) | Self::TooManySessions(_) | Self::Overloaded(_) => {
-                own::BUSY
-            }
+            Self::Draining
+            | Self::Unread
+            | Self::Streams(_)
+            | Self::TooManySessions(_)
+            | Self::Overloaded(_) => own::BUSY,
             Self::RateLimited(_) => own::LIMITED,
             Self::Randomness(_) => code::INTERNAL_ERROR,
             Self::Server(ServerError::Unavailable(error)) | Self::Call(error) => call_code(error),
@@ -201,6 +222,7 @@ impl Error {
             }
             Self::Server(ServerError::Unavailable(_))
             | Self::Draining
+            | Self::Unread
             | Self::Streams(_)
             | Self::TooManySessions(_)
             | Self::Overloaded(_) => {

@@ -1,41 +1,12 @@
 //! What clients get wrong below the messages: requests, headers, bodies and connections.
 
-use portcullis_test_support::wire::{Connection, Request, Response, Url};
-use portcullis_test_support::{ConfigDir, Gateway, RawClient, member, within};
-use serde_json::{Value, json};
+use portcullis_test_support::scenes::{assert_refused, error_of, small_demo_gateway};
+use portcullis_test_support::wire::{Connection, Request, Url};
+use portcullis_test_support::{Gateway, RawClient, RawDuplex, member, within};
+use serde_json::json;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_portcullis");
 const PING: &str = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
-
-fn demo() -> Vec<String> {
-    ["portcullis", "demo-server"].map(str::to_owned).to_vec()
-}
-
-/// A gateway in front of one demo server, and a client that has seen its tools.
-async fn gateway() -> (Gateway, RawClient) {
-    let config =
-        ConfigDir::new().config("http: {maxBodyBytes: 65536}\n").stdio("demo", &demo(), &json!({}));
-    let gateway = Gateway::start(BINARY, config.path()).await;
-    let client = gateway.client_that_sees(&["x_demo_echo"]).await;
-    (gateway, client)
-}
-
-/// The code and the message of a JSON-RPC error.
-fn error_of(body: &str) -> (i64, String) {
-    let value: Value = serde_json::from_str(body).unwrap_or_else(|_| panic!("not JSON: {body}"));
-    let error = &value["error"];
-    assert_eq!(value["jsonrpc"], "2.0", "{body}");
-    let message = error["message"].as_str().unwrap_or_else(|| panic!("no error: {body}"));
-    (error["code"].as_i64().expect("a code"), message.to_owned())
-}
-
-async fn assert_refused(name: &str, mut response: Response, status: u16, code: i64, says: &str) {
-    let body = response.text().await;
-    assert_eq!(response.status, status, "{name}: {body}");
-    let (found, message) = error_of(&body);
-    assert_eq!(found, code, "{name}: {body}");
-    assert!(message.contains(says), "{name}: {body}");
-}
 
 fn request(method: &str, params: &str) -> String {
     format!(r#"{{"jsonrpc":"2.0","id":7,"method":"{method}","params":{params}}}"#)
@@ -43,16 +14,14 @@ fn request(method: &str, params: &str) -> String {
 
 #[tokio::test]
 async fn a_request_that_is_wrong_as_http_is_refused_with_the_status_that_says_so() {
-    let (gateway, client) = gateway().await;
-    let (other_gateway, stranger) = self::gateway().await;
+    let (gateway, client) = small_demo_gateway(BINARY).await;
+    let (other_gateway, stranger) = small_demo_gateway(BINARY).await;
     let post = || client.request("POST").header("Content-Type", "application/json").body(PING);
     let long = "x".repeat(3000);
     let session = client.session().expect("a session");
     let cut = &session[..session.len() - 2];
     let foreign = stranger.session().expect("a session");
     for (name, request, status) in [
-        ("another media type", post().header("Content-Type", "text/plain"), 415),
-        ("no media type", post().without("Content-Type"), 415),
         ("a client that takes no stream", post().header("Accept", "application/json"), 406),
         ("a client that takes no JSON", post().header("Accept", "text/event-stream"), 406),
         (
@@ -79,18 +48,9 @@ async fn a_request_that_is_wrong_as_http_is_refused_with_the_status_that_says_so
             client.request("DELETE").header("Mcp-Session-Id", foreign),
             404,
         ),
-        ("an old revision", post().header("MCP-Protocol-Version", "1999-01-01"), 400),
-        ("a garbled revision", post().header("MCP-Protocol-Version", "\u{e4}"), 400),
-        ("a page of somebody else", post().header("Origin", "https://evil.example"), 403),
-        ("an opaque origin", post().header("Origin", "null"), 403),
-        ("a name of somebody else", post().header("Host", "evil.example"), 403),
-        ("a name that begins like ours", post().header("Host", "localhost.evil.example"), 403),
         ("another method", client.request("PUT").body(PING), 405),
     ] {
-        let mut response = request.send().await;
-        let body = response.text().await;
-        assert_eq!(response.status, status, "{name}: {body}");
-        assert!(!error_of(&body).1.is_empty(), "{name}: {body}");
+        assert_status(name, &request, status).await;
     }
     let unknown = Request::new("POST", &format!("{}/nothing/here", gateway.origin()));
     assert_eq!(unknown.body(PING).send().await.status, 404);
@@ -103,24 +63,103 @@ async fn a_request_that_is_wrong_as_http_is_refused_with_the_status_that_says_so
     drop(other_gateway);
 }
 
+/// Asserts that a request gets this status, and an error that says something.
+async fn assert_status(name: &str, request: &Request, status: u16) {
+    let mut response = request.send().await;
+    let body = response.text().await;
+    assert_eq!(response.status, status, "{name}: {body}");
+    assert!(!error_of(&body).1.is_empty(), "{name}: {body}");
+}
+
+#[tokio::test]
+async fn a_message_is_refused_the_same_wherever_it_is_posted() {
+    let (gateway, client) = small_demo_gateway(BINARY).await;
+    let mut sse = RawDuplex::open_sse(&gateway.sse_url()).await;
+    sse.initialize("2025-11-25", &json!({})).await;
+    let http = client.request("POST").header("Content-Type", "application/json");
+    for (way, post) in [("/mcp", http), ("/message", sse.request("POST"))] {
+        let post = || post.clone().body(PING);
+        for (name, request, status) in [
+            ("another media type", post().header("Content-Type", "text/plain"), 415),
+            ("no media type", post().without("Content-Type"), 415),
+            ("an old revision", post().header("MCP-Protocol-Version", "1999-01-01"), 400),
+            ("a garbled revision", post().header("MCP-Protocol-Version", "\u{e4}"), 400),
+            ("a page of somebody else", post().header("Origin", "https://evil.example"), 403),
+            ("an opaque origin", post().header("Origin", "null"), 403),
+            ("a name of somebody else", post().header("Host", "evil.example"), 403),
+            ("a name that begins like ours", post().header("Host", "localhost.evil.example"), 403),
+        ] {
+            assert_status(&format!("{name}, {way}"), &request, status).await;
+        }
+    }
+    assert_eq!(client.post(PING).await.status, 200);
+    assert_eq!(sse.request("POST").body(PING).send().await.status, 202);
+}
+
+#[tokio::test]
+async fn what_leads_to_no_stream_of_ones_own_is_refused() {
+    let (gateway, client) = small_demo_gateway(BINARY).await;
+    let (other_gateway, _) = small_demo_gateway(BINARY).await;
+    let own = RawDuplex::open_sse(&gateway.sse_url()).await;
+    let foreign = RawDuplex::open_sse(&other_gateway.sse_url()).await;
+    let (sse, message) = (gateway.sse_url(), format!("{}/message", gateway.origin()));
+    let post = |query: &str| {
+        let url = format!("{message}{query}");
+        Request::new("POST", &url).header("Content-Type", "application/json").body(PING)
+    };
+    let foreign = foreign.endpoint().split('?').nth(1).expect("a query");
+    let session = format!("?sessionId={}", client.session().expect("a session"));
+    let long = format!("?sessionId={}", "0".repeat(3000));
+    for (name, request, status) in [
+        ("no stream", post(""), 400),
+        ("another query", post("?session=1"), 400),
+        ("an empty name", post("?sessionId="), 404),
+        ("a garbled name", post("?sessionId=garbled"), 404),
+        ("an escaped name", post("?sessionId=%00%ff"), 404),
+        ("a long name", post(&long), 404),
+        ("a session of /mcp", post(&session), 404),
+        ("another gateway's stream", post(&format!("?{foreign}")), 404),
+        ("to listen where one speaks", own.request("GET"), 405),
+        ("to delete a stream", own.request("DELETE"), 405),
+        ("to speak where one listens", Request::new("POST", &sse).body(PING), 405),
+        (
+            "a listener that takes no stream",
+            Request::new("GET", &sse).header("Accept", "application/json"),
+            406,
+        ),
+        (
+            "a page of somebody else that listens",
+            Request::new("GET", &sse).header("Origin", "https://evil.example"),
+            403,
+        ),
+        ("a name of somebody else", Request::new("GET", &sse).header("Host", "evil.example"), 403),
+    ] {
+        assert_status(name, &request, status).await;
+    }
+    assert_eq!(own.request("POST").body(PING).send().await.status, 202);
+}
+
 #[tokio::test]
 async fn a_body_that_is_too_large_is_413_however_it_comes() {
-    let (_gateway, client) = gateway().await;
+    let (gateway, client) = small_demo_gateway(BINARY).await;
+    let sse = RawDuplex::open_sse(&gateway.sse_url()).await;
     let large = request("tools/call", &format!(r#"{{"name":"{}"}}"#, "x".repeat(70_000)));
-    assert_refused("announced", client.post(large.clone()).await, 413, -32600, "65536").await;
+    let http = client.request("POST").header("Content-Type", "application/json");
+    for post in [http, sse.request("POST")] {
+        let announced = post.clone().body(large.clone()).send().await;
+        assert_refused("announced", announced, 413, -32600, "65536").await;
 
-    let chunked = client
-        .request("POST")
-        .header("Content-Type", "application/json")
-        .header("Transfer-Encoding", "chunked");
-    let body = format!("{:x}\r\n{large}\r\n0\r\n\r\n", large.len());
-    assert_refused("in chunks", chunked.body(body).send().await, 413, -32600, "65536").await;
+        let chunked = post.header("Transfer-Encoding", "chunked");
+        let body = format!("{:x}\r\n{large}\r\n0\r\n\r\n", large.len());
+        assert_refused("in chunks", chunked.body(body).send().await, 413, -32600, "65536").await;
+    }
     assert_eq!(client.post(PING).await.status, 200);
+    assert_eq!(sse.request("POST").body(PING).send().await.status, 202);
 }
 
 #[tokio::test]
 async fn a_body_that_never_ends_keeps_nobody_else_waiting() {
-    let (gateway, client) = gateway().await;
+    let (gateway, client) = small_demo_gateway(BINARY).await;
     let files = gateway.open_files();
     let authority = Url::parse(gateway.url()).authority;
     let mut connections = Vec::new();
@@ -148,7 +187,7 @@ async fn until_files(gateway: &Gateway, before: usize) {
 
 #[tokio::test]
 async fn what_is_no_http_ends_the_connection_and_nothing_else() {
-    let (gateway, client) = gateway().await;
+    let (gateway, client) = small_demo_gateway(BINARY).await;
     let authority = Url::parse(gateway.url()).authority;
     for bytes in [
         &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..],
@@ -167,7 +206,7 @@ async fn what_is_no_http_ends_the_connection_and_nothing_else() {
 
 #[tokio::test]
 async fn headers_without_measure_are_refused() {
-    let (_gateway, client) = gateway().await;
+    let (_gateway, client) = small_demo_gateway(BINARY).await;
     let ping = || client.request("POST").header("Content-Type", "application/json").body(PING);
     let long = "x".repeat(200_000);
     let response = ping().header("X-Long", &long).send().await;
@@ -183,7 +222,7 @@ async fn headers_without_measure_are_refused() {
 
 #[tokio::test]
 async fn a_host_cannot_be_smuggled_past_the_check() {
-    let (gateway, client) = gateway().await;
+    let (gateway, client) = small_demo_gateway(BINARY).await;
     let authority = Url::parse(gateway.url()).authority;
     let session = client.session().expect("a session");
     let rest = format!(
@@ -228,7 +267,7 @@ async fn a_host_cannot_be_smuggled_past_the_check() {
 
 #[tokio::test]
 async fn clients_that_vanish_in_mid_stream_leave_nothing_behind() {
-    let (gateway, client) = gateway().await;
+    let (gateway, client) = small_demo_gateway(BINARY).await;
     let files = gateway.open_files();
     let mut streams = Vec::new();
     for number in 0..20 {

@@ -1,41 +1,14 @@
 //! What clients get wrong, and what a client's mistakes cost: an error for them, nothing for others.
 
-use portcullis_test_support::wire::{Request, Response};
-use portcullis_test_support::{ConfigDir, Gateway, RawClient, member};
+use portcullis_test_support::scenes::{
+    Entrant, assert_error, assert_refused, error_of, small_demo, small_demo_gateway,
+};
+use portcullis_test_support::wire::Request;
+use portcullis_test_support::{RawClient, RawDuplex, member};
 use serde_json::{Value, json};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_portcullis");
 const PING: &str = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
-
-fn demo() -> Vec<String> {
-    ["portcullis", "demo-server"].map(str::to_owned).to_vec()
-}
-
-/// A gateway in front of one demo server, and a client that has seen its tools.
-async fn gateway() -> (Gateway, RawClient) {
-    let config =
-        ConfigDir::new().config("http: {maxBodyBytes: 65536}\n").stdio("demo", &demo(), &json!({}));
-    let gateway = Gateway::start(BINARY, config.path()).await;
-    let client = gateway.client_that_sees(&["x_demo_echo"]).await;
-    (gateway, client)
-}
-
-/// The code and the message of a JSON-RPC error.
-fn error_of(body: &str) -> (i64, String) {
-    let value: Value = serde_json::from_str(body).unwrap_or_else(|_| panic!("not JSON: {body}"));
-    let error = &value["error"];
-    assert_eq!(value["jsonrpc"], "2.0", "{body}");
-    let message = error["message"].as_str().unwrap_or_else(|| panic!("no error: {body}"));
-    (error["code"].as_i64().expect("a code"), message.to_owned())
-}
-
-async fn assert_refused(name: &str, mut response: Response, status: u16, code: i64, says: &str) {
-    let body = response.text().await;
-    assert_eq!(response.status, status, "{name}: {body}");
-    let (found, message) = error_of(&body);
-    assert_eq!(found, code, "{name}: {body}");
-    assert!(message.contains(says), "{name}: {body}");
-}
 
 fn request(method: &str, params: &str) -> String {
     format!(r#"{{"jsonrpc":"2.0","id":7,"method":"{method}","params":{params}}}"#)
@@ -43,9 +16,9 @@ fn request(method: &str, params: &str) -> String {
 
 #[tokio::test]
 async fn what_is_no_message_is_refused_with_what_is_wrong_with_it() {
-    let (_gateway, client) = gateway().await;
+    let (_gateway, entrants) = Entrant::all(BINARY).await;
     let deep = request("tools/call", &format!("{}{}", "[".repeat(500), "]".repeat(500)));
-    for (name, body, code, says) in [
+    let rows = [
         ("nothing", "", -32700, "JSON"),
         ("half of it", r#"{"jsonrpc":"2.0","id":1,"#, -32700, "JSON"),
         ("no JSON", "hello", -32700, "JSON"),
@@ -91,38 +64,47 @@ async fn what_is_no_message_is_refused_with_what_is_wrong_with_it() {
             "params",
         ),
         ("too deep", &deep, -32600, "deep"),
-    ] {
-        assert_refused(name, client.post(body).await, 400, code, says).await;
+    ];
+    let rows = rows.map(|(name, body, code, says)| (name, body.as_bytes(), code, says));
+    let garbled: &[u8] = b"{\"jsonrpc\":\"\xff\"}";
+    for (way, mut client) in entrants {
+        for (name, body, code, says) in
+            rows.into_iter().chain([("not UTF-8", garbled, -32700, "JSON")])
+        {
+            if body.is_empty() && way == "stdio" {
+                continue; // a line without a word is nothing to complain about
+            }
+            let taken = client.tell(body).await;
+            assert_error(&format!("{name}, {way}"), &taken.answer, code, says);
+            let status = (way != "stdio").then_some(400);
+            assert_eq!(taken.status, status, "{name}, {way}: {}", taken.answer);
+        }
+        let pong = client.tell(PING).await.answer;
+        assert_eq!(member(&pong, "result"), Some("{}"), "{way}: it is as good as before: {pong}");
     }
-    assert_refused(
-        "not UTF-8",
-        client.post(b"{\"jsonrpc\":\"\xff\"}".to_vec()).await,
-        400,
-        -32700,
-        "JSON",
-    )
-    .await;
-    assert_eq!(client.post(PING).await.status, 200, "the session is as good as before");
 }
 
 #[tokio::test]
 async fn an_error_carries_the_id_of_the_request_wherever_it_can_be_read() {
-    let (_gateway, client) = gateway().await;
-    for (body, id) in [
+    let (_gateway, entrants) = Entrant::all(BINARY).await;
+    let rows = [
         (r#"{"jsonrpc":"2.0","id":"seven","method":5}"#, r#""seven""#),
         (r#"{"jsonrpc":"1.0","id":7,"method":"ping"}"#, "7"),
         (&request("no/such", "{}"), "7"),
         (&request("tools/call", "{}"), "7"),
-    ] {
-        let answer = client.post(body).await.text().await;
-        assert_eq!(member(&answer, "id"), Some(id), "{body}: {answer}");
+    ];
+    for (way, mut client) in entrants {
+        for (body, id) in rows {
+            let answer = client.tell(body).await.answer;
+            assert_eq!(member(&answer, "id"), Some(id), "{way}: {body}: {answer}");
+        }
     }
 }
 
 #[tokio::test]
 async fn names_and_parameters_that_mean_nothing_are_errors_that_say_which() {
-    let (_gateway, client) = gateway().await;
-    for (name, method, params, code, says) in [
+    let (_gateway, entrants) = Entrant::all(BINARY).await;
+    let rows = [
         ("an unknown tool", "tools/call", r#"{"name":"x_demo_nope"}"#, -32602, "x_demo_nope"),
         ("an unknown prompt", "prompts/get", r#"{"name":"nope"}"#, -32602, "nope"),
         (
@@ -183,17 +165,27 @@ async fn names_and_parameters_that_mean_nothing_are_errors_that_say_which() {
             -32602,
             "",
         ),
-    ] {
-        let response = client.post(request(method, params)).await;
-        assert_refused(name, response, 200, code, says).await;
+    ];
+    let wrong = request("tools/call", r#"{"name":"x_demo_echo","arguments":{"message":5}}"#);
+    for (way, mut client) in entrants {
+        for (name, method, params, code, says) in rows {
+            let taken = client.tell(request(method, params)).await;
+            assert_error(&format!("{name}, {way}"), &taken.answer, code, says);
+            let status = (way == "streamable HTTP").then_some(200);
+            assert_eq!(taken.status, status, "{name}, {way}: elsewhere it came on the stream");
+        }
+        let judged = client.tell(wrong.clone()).await.answer;
+        let by_itself = judged.contains(r#""isError":true"#);
+        assert!(by_itself, "{way}: the backend judges its own arguments: {judged}");
     }
-    let wrong = client.call_tool("x_demo_echo", &json!({"message": 5})).await;
-    assert!(wrong.contains(r#""isError":true"#), "the backend judges its own arguments: {wrong}");
 }
 
 #[tokio::test]
 async fn initialize_with_wrong_parameters_opens_no_session() {
-    let (gateway, _client) = gateway().await;
+    let (gateway, _client) = small_demo_gateway(BINARY).await;
+    let config = small_demo();
+    let sse = RawDuplex::open_sse(&gateway.sse_url()).await;
+    let mut duplexes = [sse, RawDuplex::open_stdio(BINARY, config.path())];
     for params in [
         "{}",
         r#"{"protocolVersion":5,"capabilities":{}}"#,
@@ -210,12 +202,21 @@ async fn initialize_with_wrong_parameters_opens_no_session() {
         assert!(response.status < 500, "{params}: {body}");
         assert_eq!(error_of(&body).0, -32602, "{params}: {body}");
         assert_eq!(response.header("mcp-session-id"), None, "{params}");
+        for client in &mut duplexes {
+            for (message, code) in
+                [(request("initialize", params), -32602), (request("tools/list", "{}"), -32600)]
+            {
+                assert!(client.send(message).await.is_none());
+                let answer = client.answer_to_me().await;
+                assert_eq!(error_of(&answer).0, code, "{params}: {answer}");
+            }
+        }
     }
 }
 
 #[tokio::test]
 async fn batches_are_for_those_who_speak_2025_03_26() {
-    let (gateway, client) = gateway().await;
+    let (gateway, client) = small_demo_gateway(BINARY).await;
     let body = format!("[{PING}]");
     assert_refused("a batch", client.post(body.clone()).await, 400, -32600, "2025-03-26").await;
 
@@ -244,4 +245,20 @@ async fn batches_are_for_those_who_speak_2025_03_26() {
     assert_refused("33 messages", old.post(many).await, 400, -32600, "32").await;
     assert_refused("no messages", old.post("[]").await, 400, -32600, "at least one").await;
     assert_refused("half a batch", old.post(format!("[{PING},")).await, 400, -32700, "JSON").await;
+}
+
+#[tokio::test]
+async fn a_line_that_is_too_long_costs_the_client_that_line_only() {
+    let config = small_demo();
+    let mut client = RawDuplex::open_stdio(BINARY, config.path());
+    client.initialize("2025-11-25", &json!({})).await;
+    let long = request("tools/call", &format!(r#"{{"name":"{}"}}"#, "x".repeat(200_000)));
+    client.send(long).await;
+    assert_error("too long", &client.answer_to_me().await, -32600, "65536");
+    for noise in ["", "  ", "\r"] {
+        client.send(noise).await;
+    }
+    client.send(format!("{PING}\r")).await;
+    let pong = client.answer_to_me().await;
+    assert_eq!(member(&pong, "result"), Some("{}"), "{pong}");
 }

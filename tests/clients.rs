@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use portcullis_test_support::scenes::demo;
 use portcullis_test_support::{
     Backend, Client, ConfigDir, Gateway, Peers, RawClient, member, within,
 };
@@ -10,6 +11,9 @@ use tempfile::TempDir;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_portcullis");
 const NATIVE: &str = "aggregator: {exposure: native}\n";
+/// For gateways that several clients start: no port twice, and patience with servers that start.
+const STDIO: &str =
+    "aggregator: {exposure: native}\nmetrics: {port: 0}\ncatalogue: {firstListWait: 20s}\n";
 
 /// The reference servers behind one gateway, and what they work on.
 struct Bench {
@@ -78,15 +82,32 @@ fn text(result: &Value) -> &str {
 async fn every_client_calls_every_reference_server() {
     let Some(peers) = Peers::installed() else { return };
     let bench = Bench::start(&peers).await;
-    for client in Client::ALL {
-        let table = bench.calls(&format!("{client:?}"));
+    let (http, sse) = (bench.gateway.url().to_owned(), bench.gateway.sse_url());
+    let over_http = Client::ALL.map(|client| (client, &http));
+    let over_sse = Client::SSE.map(|client| (client, &sse));
+    for (client, url) in over_http.into_iter().chain(over_sse) {
+        let table = bench.calls(&format!("{client:?} {url}"));
         let calls: Vec<_> = table.iter().map(|(tool, args, _)| (*tool, args.clone())).collect();
-        let report = client.run_all(&peers, bench.gateway.url(), &calls).await;
-        assert_eq!(report["ok"], true, "{client:?}: {report:#}");
+        let report = client.run_all(&peers, url, &calls).await;
+        assert_eq!(report["ok"], true, "{client:?} {url}: {report:#}");
         for (at, (tool, _, wanted)) in table.iter().enumerate() {
             let seen = text(&report["results"][at]);
-            assert!(seen.contains(wanted), "{client:?}: {tool}: {seen}");
+            assert!(seen.contains(wanted), "{client:?} {url}: {tool}: {seen}");
         }
+    }
+}
+
+#[tokio::test]
+async fn every_client_that_starts_its_servers_starts_the_gateway() {
+    let Some(peers) = Peers::installed() else { return };
+    let config = ConfigDir::new().config(STDIO).stdio("demo", &demo(), &json!({}));
+    let endpoint = Gateway::stdio_endpoint(BINARY, config.path());
+    for client in Client::STDIO {
+        let report =
+            client.run(&peers, &endpoint, "x_demo_echo", &json!({"message": "Grüße"})).await;
+        assert_eq!(report["ok"], true, "{client:?}: {report:#}");
+        assert_eq!(report["protocol"], "2025-11-25", "{client:?}");
+        assert_eq!(text(&report["result"]), "Grüße", "{client:?}");
     }
 }
 
@@ -155,16 +176,27 @@ async fn all_a_client_can_do_works_with_a_child_of_its_own() {
     let Some(peers) = Peers::installed() else { return };
     let direct = Backend::everything_http(&peers).await;
     let session = json!({"isolation": "session"});
-    let config = ConfigDir::new().config(NATIVE).stdio("pipe", &peers.everything_stdio(), &session);
+    let config = ConfigDir::new().config(STDIO).stdio("pipe", &peers.everything_stdio(), &session);
     let gateway = Gateway::start(BINARY, config.path()).await;
     gateway.client_that_sees(&["x_pipe_echo"]).await;
     let skip = "unknownTool,unknownPrompt";
     let wanted = peers.conversation(direct.url(), &["--skip", skip]).await;
-    let seen = peers.conversation(gateway.url(), &["--skip", skip, "--prefix", "x_pipe_"]).await;
-    assert_eq!(comparable(&wanted), comparable(&seen));
-    let wanted = peers.python_conversation(direct.url(), "").await;
-    let seen = peers.python_conversation(gateway.url(), "x_pipe_").await;
-    assert_eq!(comparable(&wanted), comparable(&seen));
+    let wanted_in_python = peers.python_conversation(direct.url(), "").await;
+    let stdio = Gateway::stdio_endpoint(BINARY, config.path());
+    for endpoint in [gateway.url(), &gateway.sse_url(), &stdio] {
+        let seen = peers.conversation(endpoint, &["--skip", skip, "--prefix", "x_pipe_"]).await;
+        let (mut wanted, mut seen) = (comparable(&wanted), comparable(&seen));
+        if endpoint != gateway.url() {
+            // This SDK forgets who waits for progress while the last of it is on its way, if the
+            // response comes in the same piece, on any stream that carries more than one answer.
+            for steps in [&mut wanted, &mut seen] {
+                steps.retain(|step| step[0] != "progress");
+            }
+        }
+        assert_eq!(wanted, seen, "{endpoint}");
+        let seen = peers.python_conversation(endpoint, "x_pipe_").await;
+        assert_eq!(comparable(&wanted_in_python), comparable(&seen), "{endpoint}");
+    }
 }
 
 #[tokio::test]

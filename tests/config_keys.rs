@@ -7,7 +7,7 @@ use std::net::{Ipv6Addr, TcpListener};
 
 use portcullis_test_support::wire::{Connection, Request, Url};
 use portcullis_test_support::{
-    ConfigDir, DEADLINE, Gateway, Peers, RawClient, Signal, member, within,
+    ConfigDir, DEADLINE, Gateway, Peers, RawClient, RawDuplex, Signal, member, within,
 };
 use serde_json::json;
 use tokio::time::Instant;
@@ -60,6 +60,8 @@ async fn http_max_streams_bounds_open_streams() {
     assert_eq!(first.status, 200);
     let refused = client.listen().await;
     assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")));
+    let sse = Request::new("GET", &gateway.sse_url());
+    assert_eq!(sse.send().await.status, 503);
     let mut call = client.start("tools/call", &slow(10_000)).await;
     assert_eq!((call.response.status, call.response.header("retry-after")), (503, Some("1")));
     let error = call.message().await.expect("an error");
@@ -192,6 +194,40 @@ async fn aggregator_public_url_is_what_clients_are_told() {
     assert!(page.contains("https://gate.example/team"), "{page}");
     let client = gateway.client_that_sees(&["x_demo_echo"]).await;
     assert_eq!(ping(&client).header("Host", "gate.example").send().await.status, 200);
+    let mut stream = Request::new("GET", &gateway.sse_url()).send().await;
+    let endpoint = stream.event().await.and_then(|event| event.data).expect("the endpoint");
+    assert!(endpoint.starts_with("/team/message?sessionId="), "{endpoint}");
+}
+
+#[tokio::test]
+async fn aggregator_transport_says_which_ways_in_there_are() {
+    for (transport, path, kind, at_mcp) in
+        [("streamable-http", "/mcp", "http", 400), ("sse", "/sse", "sse", 404)]
+    {
+        let config = format!("aggregator: {{transport: {transport}, exposure: native}}\n");
+        let (_config, gateway) = gateway(&config).await;
+        assert!(gateway.url().ends_with(path), "{}", gateway.url());
+        let told = |line: &str| line.contains(&format!(r#""type": "{kind}""#)).then_some(());
+        gateway.process().line("block for mcp.json with the transport", told).await;
+        let at = |path: &str| Request::new("GET", &format!("{}{path}", gateway.origin()));
+        for path in ["/mcp", "/servers/demo/mcp"] {
+            assert_eq!(at(path).send().await.status, at_mcp, "{transport}: {path}");
+        }
+        assert_eq!(at("/health").send().await.status, 200);
+        let page = at("/").header("Accept", "text/html").send().await.text().await;
+        assert!(page.contains(gateway.url()) && page.contains("HTTP+SSE"), "{page}");
+        let mut client = RawDuplex::open_sse(&gateway.sse_url()).await;
+        client.initialize("2024-11-05", &json!({})).await;
+        client.until_listed(&["x_demo_echo"]).await;
+        for route in ["sse", "message"] {
+            let series = format!(
+                r#"portcullis_http_requests_total{{method="{}",route="{route}""#,
+                if route == "sse" { "GET" } else { "POST" }
+            );
+            gateway.until_metric(&series, |count| count > 0.5).await;
+        }
+    }
+    // The third one is in `stdio.rs`.
 }
 
 #[tokio::test]

@@ -144,6 +144,19 @@ async fn an_address_that_is_taken_ends_the_start_with_the_reason() {
     }
 }
 
+/// Hands a socket over to what a command starts.
+fn activate(peers: &Peers, command: &mut Command) {
+    let mut activated = Command::new(peers.path("venvs/mcp-v1/bin/python"));
+    activated.args(["-c", ACTIVATE, BINARY]).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => activated.env(name, value),
+            None => activated.env_remove(name),
+        };
+    }
+    *command = activated;
+}
+
 /// What systemd does: a listening socket as descriptor 3, and variables that say so.
 const ACTIVATE: &str = "
 import os, socket, sys
@@ -161,18 +174,8 @@ os.execv(sys.argv[1], sys.argv[1:])
 async fn a_socket_of_systemd_is_served_instead_of_the_configured_address() {
     let Some(peers) = Peers::installed() else { return };
     let config = ConfigDir::new().stdio("demo", &demo(), &json!({}));
-    let gateway = Gateway::start_with(BINARY, config.path(), |command| {
-        let mut activated = Command::new(peers.path("venvs/mcp-v1/bin/python"));
-        activated.args(["-c", ACTIVATE, BINARY]).args(command.get_args());
-        for (name, value) in command.get_envs() {
-            match value {
-                Some(value) => activated.env(name, value),
-                None => activated.env_remove(name),
-            };
-        }
-        *command = activated;
-    })
-    .await;
+    let gateway =
+        Gateway::start_with(BINARY, config.path(), |command| activate(&peers, command)).await;
     let port = gateway
         .process()
         .line("the port of the socket", |line| line.strip_prefix("port ").map(str::to_owned))
@@ -181,4 +184,15 @@ async fn a_socket_of_systemd_is_served_instead_of_the_configured_address() {
     let client = gateway.client_that_sees(&["x_demo_echo"]).await;
     let answer = client.call_tool("x_demo_echo", &json!({"message": "activated"})).await;
     assert!(answer.contains("activated"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_socket_of_systemd_and_a_gateway_that_listens_to_nobody_do_not_go_together() {
+    let Some(peers) = Peers::installed() else { return };
+    let config = ConfigDir::new().config("aggregator: {transport: stdio}\n");
+    let mut command = Gateway::command(BINARY, config.path());
+    activate(&peers, &mut command);
+    let mut process = Process::spawn("portcullis serve", command);
+    assert_eq!(process.finished(DEADLINE).await.code(), Some(1));
+    assert!(process.output().contains("without socket activation"), "{}", process.output());
 }

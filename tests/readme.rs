@@ -10,7 +10,7 @@ use portcullis::app::config::Config;
 use portcullis::app::load::load;
 use portcullis::cli::CheckArgs;
 use portcullis::config::{Data, Environment, Location, Node, parse_yaml};
-use portcullis::routes::welcome::client_config;
+use portcullis::routes::welcome::WayIn;
 use portcullis_test_support::ConfigDir;
 use serde_json::Value as Json;
 
@@ -57,7 +57,8 @@ fn what_the_check_is_shown_to_print_is_what_it_prints() {
 #[test]
 fn the_block_for_clients_is_the_one_that_the_gateway_shows() {
     let json = blocks(README, "json");
-    assert_eq!(json[0], client_config("http://127.0.0.1:8090/mcp"));
+    let way = WayIn::StreamableHttp("http://127.0.0.1:8090/mcp".to_owned());
+    assert_eq!(json[0], way.client_config());
     for block in json {
         serde_json::from_str::<Json>(block).unwrap_or_else(|error| panic!("{block}: {error}"));
     }

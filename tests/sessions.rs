@@ -1,56 +1,15 @@
 //! How sessions end, and where they are known.
 
-use portcullis_test_support::wire::Response;
-use portcullis_test_support::{
-    Backend, ConfigDir, Gateway, Peers, RawClient, is_running, until, within,
-};
+use portcullis_test_support::scenes::{demo, listener, odd_gateway, rest};
+use portcullis_test_support::{Backend, ConfigDir, Gateway, Peers, is_running, until};
 use serde_json::json;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_portcullis");
-/// A call that stays silent becomes a stream soon.
-const QUICK: &str = "http: {keepAlive: 1s}\n";
-
-fn demo() -> Vec<String> {
-    ["portcullis", "demo-server"].map(str::to_owned).to_vec()
-}
-
-/// A gateway in front of the demo server and one that does what tests ask for.
-async fn gateway(peers: &Peers) -> Gateway {
-    let config = ConfigDir::new().config(QUICK).stdio("demo", &demo(), &json!({})).stdio(
-        "odd",
-        &peers.misbehave_stdio(),
-        &json!({}),
-    );
-    let gateway = Gateway::start(BINARY, config.path()).await;
-    gateway.client_that_sees(&["x_demo_slow", "x_odd_grow"]).await;
-    gateway
-}
-
-/// A session with a stream of its own.
-async fn listener(url: &str) -> (RawClient, Response) {
-    let client = RawClient::connect(url, &json!({})).await;
-    let stream = client.listen().await;
-    assert_eq!(stream.status, 200);
-    (client, stream)
-}
-
-/// What a stream still says until it ends. That lists changed can be said late, when a server has only just started.
-async fn rest(stream: &mut Response) -> Vec<String> {
-    within("the end of the stream", async {
-        let mut messages = Vec::new();
-        while let Some(event) = stream.event().await {
-            let said = event.message().filter(|message| !message.contains("/list_changed"));
-            messages.extend(said.map(str::to_owned));
-        }
-        messages
-    })
-    .await
-}
 
 #[tokio::test]
 async fn deleting_a_session_ends_its_streams_and_its_id() {
     let Some(peers) = Peers::installed() else { return };
-    let gateway = gateway(&peers).await;
+    let gateway = odd_gateway(BINARY, &peers).await;
     let (client, mut listening) = listener(gateway.url()).await;
     let mut call = client.start("tools/call", &json!({"name": "x_odd_hang"})).await;
     let (ping, get, delete) = (

@@ -11,7 +11,7 @@ use portcullis_test_support::ConfigDir;
 use serde_json::{Value as Json, json};
 
 /// Keys that have one value so far, so that no configuration can say anything else.
-const FIXED: [&str; 2] = ["aggregator.transport", "auth.mode"];
+const FIXED: [&str; 1] = ["auth.mode"];
 
 /// What a document says, each value as text behind the path of its key.
 fn said(node: &Node, path: &str) -> Vec<(String, String)> {
@@ -93,7 +93,7 @@ fn every_key_is_shown_and_its_default_is_the_documented_one() {
 #[test]
 fn what_a_configuration_says_is_what_is_shown() {
     let text = "\
-aggregator: {host: 0.0.0.0, port: 1, musterPrefix: y, exposure: both, publicUrl: 'https://a.example.com/gate'}
+aggregator: {host: 0.0.0.0, port: 1, transport: sse, musterPrefix: y, exposure: both, publicUrl: 'https://a.example.com/gate'}
 http:
   maxBodyBytes: 2048
   maxInFlight: 2

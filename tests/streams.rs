@@ -1,5 +1,6 @@
 //! What comes on which stream, how streams live on, and how they end.
 
+use portcullis_test_support::scenes::{QUICK, demo, listener, odd_gateway, rest};
 use portcullis_test_support::wire::Response;
 use portcullis_test_support::{
     Backend, ConfigDir, Event, Gateway, Peers, RawClient, member, within,
@@ -7,32 +8,6 @@ use portcullis_test_support::{
 use serde_json::{Value, json};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_portcullis");
-/// A call that stays silent becomes a stream soon.
-const QUICK: &str = "http: {keepAlive: 1s}\n";
-
-fn demo() -> Vec<String> {
-    ["portcullis", "demo-server"].map(str::to_owned).to_vec()
-}
-
-/// A gateway in front of the demo server and one that does what tests ask for.
-async fn gateway(peers: &Peers) -> Gateway {
-    let config = ConfigDir::new().config(QUICK).stdio("demo", &demo(), &json!({})).stdio(
-        "odd",
-        &peers.misbehave_stdio(),
-        &json!({}),
-    );
-    let gateway = Gateway::start(BINARY, config.path()).await;
-    gateway.client_that_sees(&["x_demo_slow", "x_odd_grow"]).await;
-    gateway
-}
-
-/// A session with a stream of its own.
-async fn listener(url: &str) -> (RawClient, Response) {
-    let client = RawClient::connect(url, &json!({})).await;
-    let stream = client.listen().await;
-    assert_eq!(stream.status, 200);
-    (client, stream)
-}
 
 /// The next message of a stream.
 async fn message(stream: &mut Response) -> String {
@@ -47,19 +22,6 @@ async fn message(stream: &mut Response) -> String {
     .await
 }
 
-/// What a stream still says until it ends. That lists changed can be said late, when a server has only just started.
-async fn rest(stream: &mut Response) -> Vec<String> {
-    within("the end of the stream", async {
-        let mut messages = Vec::new();
-        while let Some(event) = stream.event().await {
-            let said = event.message().filter(|message| !message.contains("/list_changed"));
-            messages.extend(said.map(str::to_owned));
-        }
-        messages
-    })
-    .await
-}
-
 fn is_notification(message: &str, method: &str) -> bool {
     member(message, "method") == Some(&*format!("\"{method}\""))
 }
@@ -67,7 +29,7 @@ fn is_notification(message: &str, method: &str) -> bool {
 #[tokio::test]
 async fn listeners_hear_that_tools_changed_where_it_concerns_them() {
     let Some(peers) = Peers::installed() else { return };
-    let gateway = gateway(&peers).await;
+    let gateway = odd_gateway(BINARY, &peers).await;
     let (client, mut all) = listener(gateway.url()).await;
     let (_odd, mut one) = listener(&gateway.server_url("odd")).await;
 
@@ -91,7 +53,7 @@ async fn next_update(stream: &mut Response) -> String {
 #[tokio::test]
 async fn only_subscribers_hear_that_a_resource_was_updated() {
     let Some(peers) = Peers::installed() else { return };
-    let gateway = gateway(&peers).await;
+    let gateway = odd_gateway(BINARY, &peers).await;
     let (subscriber, mut heard) = listener(gateway.url()).await;
     let (stranger, mut unheard) = listener(gateway.url()).await;
     for uri in ["memo://a", "memo://b"] {
@@ -115,7 +77,7 @@ async fn only_subscribers_hear_that_a_resource_was_updated() {
 #[tokio::test]
 async fn progress_comes_on_the_stream_of_its_own_call_only() {
     let Some(peers) = Peers::installed() else { return };
-    let gateway = gateway(&peers).await;
+    let gateway = odd_gateway(BINARY, &peers).await;
     let (client, mut listening) = listener(gateway.url()).await;
     let other = RawClient::connect(gateway.url(), &json!({})).await;
     let params = |ms: u64| json!({"name": "x_demo_slow", "arguments": {"ms": ms}, "_meta": {"progressToken": "p"}});
@@ -222,7 +184,7 @@ async fn a_call_goes_on_without_its_client_who_can_come_back_for_the_rest() {
 #[tokio::test]
 async fn a_cancelled_call_stops_at_the_backend_and_has_no_answer() {
     let Some(peers) = Peers::installed() else { return };
-    let gateway = gateway(&peers).await;
+    let gateway = odd_gateway(BINARY, &peers).await;
     let client = RawClient::connect(gateway.url(), &json!({})).await;
     let mut hanging = client.start("tools/call", &json!({"name": "x_odd_hang"})).await;
     assert_eq!(hanging.response.header("content-type"), Some("text/event-stream"));

@@ -84,6 +84,9 @@ impl Shown for Config {
 impl Config {
     /// What no section can see alone.
     fn check(&self, fields: &mut Fields<'_, '_>) {
+        if self.aggregator.transport == server::Transport::Stdio {
+            return; // whoever starts the gateway is its client, and nothing else listens
+        }
         let host = &self.aggregator.host;
         if !host.is_loopback() && !self.auth.allow_unauthenticated {
             let message = format!(

@@ -7,6 +7,7 @@ mod print;
 mod recorder;
 mod serve;
 mod stack;
+mod stdio;
 #[cfg(test)]
 mod tests;
 

@@ -4,33 +4,57 @@ use std::fmt::Write as _;
 
 use url::Url;
 
-use crate::server::Listeners;
+use crate::routes::welcome::WayIn;
+use crate::server::{Listeners, Transport};
 use crate::supervise::Status;
 
-/// The URL to give to clients: below the public one, else on this machine.
-pub(super) fn client_url(listeners: &Listeners, public: Option<&Url>) -> String {
-    if let Some(public) = public {
-        return format!("{}/mcp", public.as_str().trim_end_matches('/'));
-    }
+/// The way in that clients are told: below the public URL, else on this machine; without listeners
+/// the command line that started us.
+pub(super) fn way_in(
+    transport: Transport,
+    listeners: Option<&Listeners>,
+    public: Option<&Url>,
+) -> WayIn {
+    let (Some(path), Some(listeners)) = (transport.path(), listeners) else {
+        let mut line = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+        return WayIn::Stdio { command: line.next().unwrap_or_default(), args: line.collect() };
+    };
     let address = listeners.addresses().into_iter().next();
-    address.map_or_else(String::new, |address| format!("http://{address}/mcp"))
+    let url = match (public, address) {
+        (Some(public), _) => format!("{}{path}", public.as_str().trim_end_matches('/')),
+        (None, Some(address)) => format!("http://{address}{path}"),
+        (None, None) => String::new(),
+    };
+    match transport {
+        Transport::Sse => WayIn::Sse(url),
+        Transport::StreamableHttp | Transport::Stdio => WayIn::StreamableHttp(url),
+    }
 }
 
 /// Where the gateway listens, one line each, and who may call.
-pub(super) fn addresses(mcp: &Listeners, metrics: &Listeners) -> String {
+pub(super) fn addresses(
+    transport: Transport,
+    mcp: Option<&Listeners>,
+    metrics: Option<&Listeners>,
+) -> String {
     let mut text = format!("portcullis {}\n", env!("CARGO_PKG_VERSION"));
-    for (what, path, listeners) in [("listening", "/mcp", mcp), ("metrics", "/metrics", metrics)] {
-        for address in listeners.addresses() {
+    let path = transport.path().unwrap_or_default();
+    for (what, path, listeners) in [("listening", path, mcp), ("metrics", "/metrics", metrics)] {
+        for address in listeners.map(Listeners::addresses).unwrap_or_default() {
             let _ = writeln!(text, "{what} on http://{address}{path}");
         }
     }
-    let who = if mcp.is_loopback() { "everybody on this machine" } else { "everybody" };
-    let _ = writeln!(text, "authentication: none, {who} may call");
+    let who = match mcp {
+        Some(mcp) if mcp.is_loopback() => "everybody on this machine may call",
+        Some(_) => "everybody may call",
+        None => "whoever started the gateway may call, on its standard input",
+    };
+    let _ = writeln!(text, "authentication: none, {who}");
     text
 }
 
 /// Each backend and its state, and the block for a client's `mcp.json`.
-pub(super) fn backends(status: &[Status], url: &str) -> String {
+pub(super) fn backends(status: &[Status], way: &WayIn) -> String {
     let mut text = String::new();
     let width = status.iter().map(|status| status.name.len()).max().unwrap_or_default();
     for Status { name, state, error } in status {
@@ -43,10 +67,7 @@ pub(super) fn backends(status: &[Status], url: &str) -> String {
     if status.is_empty() {
         text.push_str("  no MCP server is configured: add one to mcpservers/\n");
     }
-    let block = serde_json::json!({
-        "mcpServers": { "portcullis": { "type": "http", "url": url } }
-    });
-    let _ = writeln!(text, "\nfor a client's mcp.json:\n{block:#}");
+    let _ = writeln!(text, "\nfor a client's mcp.json:\n{}", way.client_config());
     text
 }
 
@@ -61,7 +82,7 @@ mod tests {
             Status { name: "beta-2".into(), state: "failed", error: Some("no such file".into()) },
         ];
         assert_eq!(
-            backends(&status, "http://127.0.0.1:8090/mcp"),
+            backends(&status, &WayIn::StreamableHttp("http://127.0.0.1:8090/mcp".to_owned())),
             "  alpha   running\n  \
                beta-2  failed: no such file\n\
              \n\

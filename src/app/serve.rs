@@ -16,7 +16,7 @@ use super::config::Config;
 use super::load::Loaded;
 use super::recorder::CallRecorder;
 use super::stack::{Edge, Parts};
-use super::{follow, print, stack};
+use super::{follow, print, stack, stdio};
 use crate::backends::{self, Background};
 use crate::builtin;
 use crate::catalogue::{Catalogue, Exposing, Judge, Member, Naming};
@@ -32,7 +32,9 @@ use crate::routes::Open;
 use crate::routes::health::Readiness;
 use crate::routes::mcp::{Ending, Shared};
 use crate::routes::metrics::Operations;
-use crate::server::{self, Listeners, Options, Shutdown, Signals};
+use crate::routes::sse::Sse;
+use crate::routes::welcome::WayIn;
+use crate::server::{self, Listeners, Options, Shutdown, Signals, Transport};
 use crate::sessions::{Keys, Sessions};
 use crate::supervise::{Definition, Registry, Status};
 
@@ -55,57 +57,94 @@ pub async fn serve(
     let metrics_listeners = metrics_listeners(config)?;
     let shutdown = Shutdown::new();
     // First of all lines: what backends say comes as they start.
-    say(&print::addresses(&listeners, &metrics_listeners));
+    let transport = config.aggregator.transport;
+    say(&print::addresses(transport, listeners.as_ref(), metrics_listeners.as_ref()));
+    let way = print::way_in(transport, listeners.as_ref(), config.aggregator.public_url.as_ref());
+    // Nobody but whoever started the gateway can speak to it if nothing listens.
+    let is_loopback = listeners.as_ref().is_none_or(Listeners::is_loopback);
     let trust = Arc::new(Trust::new(extra_ca_files)?);
-    let url = print::client_url(&listeners, config.aggregator.public_url.as_ref());
-    let backside = Backside::start(&loaded, trust, listeners.is_loopback(), &url)?;
+    let backside = Backside::start(&loaded, trust, is_loopback, &way)?;
 
     let readiness = Readiness::new(backside.ready.clone(), shutdown.clone());
-    let parts = backside.parts(config, &listeners, Open::new(readiness.clone(), &url), &shutdown);
+    let parts = backside.parts(config, is_loopback, Open::new(readiness.clone(), &way), &shutdown);
 
     let quarantined: Arc<[Status]> = loaded.quarantined.iter().map(in_quarantine).collect();
-    backside.greet(url, Arc::clone(&quarantined), say);
+    backside.greet(way, Arc::clone(&quarantined), say);
     let registry = Arc::clone(&backside.registry);
     let operations =
         Operations::new(exposition.clone(), readiness, move || status(&registry, &quarantined));
     let metrics_stop = CancellationToken::new();
-    let operators = stack::operators(operations, metrics_listeners.is_loopback());
-    let metrics_task = backside.background.tasks.spawn(server::serve_simple(
-        metrics_listeners,
-        operators,
-        metrics_stop.clone(),
-    ));
+    let metrics_task = metrics_listeners.map(|listeners| {
+        let operators = stack::operators(operations, listeners.is_loopback());
+        let serving = server::serve_simple(listeners, operators, metrics_stop.clone());
+        backside.background.tasks.spawn(serving)
+    });
     backside.background.tasks.spawn(exposition.upkeep(metrics_stop.clone()));
 
-    let options = Options { drain: config.http.drain, ..Options::default() };
-    let serving =
-        server::serve(listeners, options, &shutdown, move |worker| parts.build(worker.tasks()));
     let serving = async {
-        let drained = serving.await;
+        let served = serve_clients(config, listeners, parts, &shutdown).await;
         shutdown.stop(); // also when it ended by itself: nobody has to wait for a signal
-        drained
+        served
     };
-    let (drained, ()) = tokio::join!(serving, shutdown.follow(signals));
-    let cut = drained?.cut;
-    if cut > 0 {
-        warn!(cut, "connections were cut after the time to drain");
-    }
+    let (served, ()) = tokio::join!(serving, shutdown.follow(signals));
+    served?;
     backside.leave().await;
     metrics_stop.cancel();
-    let _ = metrics_task.await;
+    if let Some(task) = metrics_task {
+        let _ = task.await;
+    }
     info!("stopped");
     Ok(())
 }
 
-fn metrics_listeners(config: &Config) -> anyhow::Result<Listeners> {
-    let metrics = &config.metrics;
-    Listeners::bind(&metrics.host.to_string(), metrics.port)
-        .context("the metrics listener cannot start (metrics.host and metrics.port say where)")
+/// Serves clients until all have got what was under way at the drain.
+async fn serve_clients(
+    config: &Config,
+    listeners: Option<Listeners>,
+    parts: Parts,
+    shutdown: &Shutdown,
+) -> anyhow::Result<()> {
+    let drain = config.http.drain;
+    let Some(listeners) = listeners else {
+        stdio::serve(parts, config.http.max_body_bytes, drain, shutdown).await;
+        return Ok(());
+    };
+    let options = Options { drain, ..Options::default() };
+    let serving =
+        server::serve(listeners, options, shutdown, move |worker| parts.build(worker.tasks()));
+    let cut = serving.await?.cut;
+    if cut > 0 {
+        warn!(cut, "connections were cut after the time to drain");
+    }
+    Ok(())
 }
 
-/// Sockets that systemd hands over come first, then the configured address.
-fn mcp_listeners(config: &Config) -> anyhow::Result<Listeners> {
+fn metrics_listeners(config: &Config) -> anyhow::Result<Option<Listeners>> {
+    let metrics = &config.metrics;
+    let bound = Listeners::bind(&metrics.host.to_string(), metrics.port);
+    match bound {
+        Ok(listeners) => Ok(Some(listeners)),
+        // Every client starts a gateway of its own, and only one of them can have the port.
+        Err(error) if config.aggregator.transport == Transport::Stdio => {
+            warn!(error = %anyhow::Error::from(error), "there are no metrics of this gateway");
+            Ok(None)
+        }
+        Err(error) => Err(error)
+            .context("the metrics listener cannot start (metrics.host and metrics.port say where)"),
+    }
+}
+
+/// Sockets that systemd hands over come first, then the configured address. None for stdio.
+fn mcp_listeners(config: &Config) -> anyhow::Result<Option<Listeners>> {
     let aggregator = &config.aggregator;
+    if aggregator.transport == Transport::Stdio {
+        ensure!(
+            Listeners::inherited()?.is_none(),
+            "sockets were handed over (LISTEN_FDS), and with aggregator.transport stdio nothing \
+             listens; use streamable-http, or start the gateway without socket activation"
+        );
+        return Ok(None);
+    }
     if let Some(inherited) = Listeners::inherited()? {
         // The loader has seen `aggregator.host`, which means nothing here.
         ensure!(
@@ -113,9 +152,10 @@ fn mcp_listeners(config: &Config) -> anyhow::Result<Listeners> {
             "the sockets handed over let others in, and auth.mode none asks nobody who they are; \
              listen on loopback, or set auth.allowUnauthenticated: true if that is what you want"
         );
-        return Ok(inherited);
+        return Ok(Some(inherited));
     }
     Listeners::bind(&aggregator.host.to_string(), aggregator.port)
+        .map(Some)
         .context("the MCP listener cannot start (aggregator.host and aggregator.port say where)")
 }
 
@@ -137,7 +177,7 @@ impl Backside {
         loaded: &Loaded,
         trust: Arc<Trust>,
         is_loopback: bool,
-        url: &str,
+        way: &WayIn,
     ) -> anyhow::Result<Self> {
         let config = &loaded.config;
         let background = Background { runtime: Handle::current(), tasks: TaskTracker::new() };
@@ -156,8 +196,9 @@ impl Backside {
         let registry = Registry::start(definitions.collect(), &context);
         let news = CancellationToken::new();
         // Behind a proxy everybody comes from loopback.
-        let changes_are_open = is_loopback && config.aggregator.public_url.is_none();
-        let gate = Gate::new(changes_are_open).with_denylist(config.denylist.clone());
+        let has_proxy =
+            config.aggregator.public_url.is_some() || !config.trusted_proxies.is_empty();
+        let gate = Gate::new(is_loopback && !has_proxy).with_denylist(config.denylist.clone());
         let gate = Arc::new(gate);
         let catalogue = Catalogue::start(
             config.catalogue.clone(),
@@ -174,7 +215,7 @@ impl Backside {
             catalogue: Arc::clone(&catalogue),
             gate: Arc::clone(&gate),
             registry: Arc::clone(&registry),
-            set_up: set_up(loaded, url),
+            set_up: set_up(loaded, way.address()),
         }));
         let (ready, is_ready) = watch::channel(false);
         let follow = |task: futures_util::future::BoxFuture<'static, ()>| {
@@ -194,19 +235,15 @@ impl Backside {
         Ok(Self { background, trust, sessions, registry, gate, catalogue, ready: is_ready, news })
     }
 
-    fn parts(
-        &self,
-        config: &Config,
-        listeners: &Listeners,
-        open: Open,
-        shutdown: &Shutdown,
-    ) -> Parts {
+    fn parts(&self, config: &Config, is_loopback: bool, open: Open, shutdown: &Shutdown) -> Parts {
         let shared = Shared {
             sessions: Arc::clone(&self.sessions),
             registry: Arc::clone(&self.registry),
             catalogue: Arc::clone(&self.catalogue),
             keep_alive: config.http.keep_alive,
             streams: Streams::new(config.http.max_streams),
+            sse: Sse::new(config.aggregator.public_url.as_ref()),
+            is_streamable: config.aggregator.transport == Transport::StreamableHttp,
         };
         let format = config.logging.format;
         let is_logged = config.logging.calls && config.logging.level >= tracing::Level::INFO;
@@ -222,18 +259,18 @@ impl Backside {
                 stopping: shutdown.stopping().clone(),
             },
             open,
-            edge: Edge::new(config, listeners.is_loopback()),
+            edge: Edge::new(config, is_loopback),
         }
     }
 
     /// Says how the backends are, once they have been tried.
-    fn greet(&self, url: String, quarantined: Arc<[Status]>, say: impl Fn(&str) + Send + 'static) {
+    fn greet(&self, way: WayIn, quarantined: Arc<[Status]>, say: impl Fn(&str) + Send + 'static) {
         let (registry, mut ready) = (Arc::clone(&self.registry), self.ready.clone());
         let news = self.news.clone();
         self.background.spawn(async move {
             let settled = ready.wait_for(|ready| *ready);
             if news.run_until_cancelled(settled).await.is_some() {
-                say(&print::backends(&status(&registry, &quarantined), &url));
+                say(&print::backends(&status(&registry, &quarantined), &way));
             }
         });
     }

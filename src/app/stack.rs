@@ -132,14 +132,18 @@ impl Edge {
 impl<R: Recorder + Sync> Parts<R> {
     /// One worker's stack; what it does beside requests runs in `tasks`.
     pub(super) fn build<B: RequestBody>(&self, tasks: &TaskTracker) -> impl Answers<B> + use<R, B> {
+        self.edge_stack(self.mcp(tasks))
+    }
+
+    /// One worker's endpoints over its call stack, without the edge.
+    pub(super) fn mcp(&self, tasks: &TaskTracker) -> Mcp<impl Stack + use<R>> {
         let ending = Ending {
             draining: self.ending.draining.child_token(),
             stopping: self.ending.stopping.child_token(),
         };
         let keeper = Keeper::new(tasks.clone(), ending.draining.clone());
         let client = outbound::Client::new(Arc::clone(&self.trust), tasks.clone());
-        let mcp = Mcp::new(Arc::clone(&self.shared), self.call_stack(client), keeper, ending);
-        self.edge_stack(mcp)
+        Mcp::new(Arc::clone(&self.shared), self.call_stack(client), keeper, ending)
     }
 
     /// `Call -> Reply`, outermost first.

@@ -14,6 +14,7 @@ use crate::backends::stdio::guardian;
 use crate::cli::ConfigArgs;
 use crate::config::{Environment, Location, Problem, read_file};
 use crate::observe::logging;
+use crate::server::Transport;
 
 /// Threads for what runs beside requests: supervisors, pipes, files.
 const BACKGROUND_THREADS: usize = 2;
@@ -32,6 +33,9 @@ pub struct ServeArgs {
     /// Write nothing to the terminal
     #[arg(long)]
     pub silent: bool,
+    /// Serve one client on standard input and output: aggregator.transport stdio
+    #[arg(long)]
+    pub stdio: bool,
     /// Let destructive tools through: denylist.enabled false
     #[arg(long)]
     pub yolo: bool,
@@ -75,12 +79,17 @@ impl ServeArgs {
         logging::init(logging.level, logging.format);
         tell(&loaded);
         guard_children();
-        let is_silent = self.silent;
+        let (is_silent, transport) = (self.silent, loaded.config.aggregator.transport);
         let say = move |text: &str| {
-            if !is_silent {
-                // Whoever closed our standard output does not want to read this.
-                let _ = io::stdout().write_all(text.as_bytes());
-            }
+            // Whoever closed our output does not want to read this.
+            let _ = match transport {
+                _ if is_silent => Ok(()),
+                // Standard output carries messages and nothing else.
+                Transport::Stdio => io::stderr().write_all(text.as_bytes()),
+                Transport::StreamableHttp | Transport::Sse => {
+                    io::stdout().write_all(text.as_bytes())
+                }
+            };
         };
         let extra_ca_files: Vec<_> = self.extra_ca_file.into_iter().collect();
         let runtime = runtime::Builder::new_multi_thread()
@@ -99,7 +108,12 @@ impl ServeArgs {
     /// # Errors
     /// When the gateway must not start, for all reasons at once.
     pub fn load(&self, environment: &Environment) -> Result<Loaded, Refused> {
-        let loaded = load(self.config.config.as_deref(), environment);
+        let environment = if self.stdio {
+            environment.clone().with("PORTCULLIS_AGGREGATOR_TRANSPORT", "stdio")
+        } else {
+            environment.clone()
+        };
+        let loaded = load(self.config.config.as_deref(), &environment);
         let refused = self.refused();
         match loaded {
             Ok(mut loaded) if refused.is_empty() => {
@@ -204,6 +218,23 @@ mod tests {
         ] {
             assert_eq!(serve(flags).expect("a configuration").config.logging.level, level);
         }
+    }
+
+    #[test]
+    fn stdio_is_a_transport_that_needs_no_port_of_its_own() {
+        assert_eq!(serve(&[]).unwrap().config.aggregator.transport, Transport::StreamableHttp);
+        let directory = tempfile::tempdir().expect("a directory");
+        std::fs::write(
+            directory.path().join("config.yaml"),
+            "aggregator: {host: 0.0.0.0, transport: sse}\n",
+        )
+        .unwrap();
+        let config = ["serve", "--config-path", directory.path().to_str().expect("UTF-8")];
+        let args = Serve::try_parse_from(config.iter().chain(&["--stdio"])).unwrap().args;
+        let loaded = args.load(&Environment::default()).expect("nobody else can call");
+        assert_eq!(loaded.config.aggregator.transport, Transport::Stdio);
+        let args = Serve::try_parse_from(config).unwrap().args;
+        args.load(&Environment::default()).expect_err("everybody could call");
     }
 
     #[test]

@@ -25,6 +25,13 @@ impl Environment {
         self.0.get(name).map(String::as_str)
     }
 
+    /// The same with another value of one variable.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.0.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
     /// The variables that set keys, without their prefix.
     pub(crate) fn settings(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(|(name, value)| {

@@ -1,9 +1,12 @@
 //! Endpoints: one file each, found by a `match` over the path.
 
+mod duplex;
 pub mod health;
 pub mod mcp;
 pub mod metrics;
 mod open;
+pub mod sse;
+pub mod stdio;
 pub mod welcome;
 
 pub use open::Open;
@@ -30,6 +33,10 @@ pub enum Path<'a> {
     Mcp,
     /// `/servers/{name}/mcp`
     Server(&'a str),
+    /// `/sse`
+    Sse,
+    /// `/message`
+    Message,
     /// `/health`
     Health,
     /// `/ready`
@@ -45,6 +52,8 @@ impl<'a> Path<'a> {
     pub fn parse(path: &'a str) -> Self {
         match path {
             "/mcp" => Self::Mcp,
+            "/sse" => Self::Sse,
+            "/message" => Self::Message,
             "/health" => Self::Health,
             "/ready" => Self::Ready,
             "/" => Self::Welcome,
@@ -55,12 +64,17 @@ impl<'a> Path<'a> {
         }
     }
 
-    /// The MCP endpoint, if it is one.
+    /// The Streamable HTTP endpoint, if it is one.
     pub fn endpoint(self) -> Option<Endpoint> {
         match self {
             Self::Mcp => Some(Endpoint::Aggregate),
             Self::Server(name) => Some(Endpoint::Server(Arc::from(name))),
-            Self::Health | Self::Ready | Self::Welcome | Self::Unknown => None,
+            Self::Sse
+            | Self::Message
+            | Self::Health
+            | Self::Ready
+            | Self::Welcome
+            | Self::Unknown => None,
         }
     }
 
@@ -69,6 +83,8 @@ impl<'a> Path<'a> {
         match Path::parse(path) {
             Path::Mcp => "mcp",
             Path::Server(_) => "server",
+            Path::Sse => "sse",
+            Path::Message => "message",
             Path::Health => "health",
             Path::Ready => "ready",
             Path::Welcome => "welcome",
@@ -104,7 +120,9 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         match Path::parse(request.uri().path()) {
-            Path::Mcp | Path::Server(_) => Either::Right(self.mcp.call(request)),
+            Path::Mcp | Path::Server(_) | Path::Sse | Path::Message => {
+                Either::Right(self.mcp.call(request))
+            }
             Path::Health | Path::Ready | Path::Welcome | Path::Unknown => {
                 Either::Left(self.open.call(request))
             }
@@ -126,6 +144,9 @@ mod tests {
         for (path, leads) in [
             ("/mcp", Path::Mcp),
             ("/servers/time/mcp", Path::Server("time")),
+            ("/sse", Path::Sse),
+            ("/message", Path::Message),
+            ("/sse/", Path::Unknown),
             ("/health", Path::Health),
             ("/ready", Path::Ready),
             ("/", Path::Welcome),

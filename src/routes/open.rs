@@ -8,7 +8,7 @@ use tower::Service;
 
 use super::Path;
 use super::health::{self, Readiness};
-use super::welcome::{Welcome, wants_html};
+use super::welcome::{WayIn, Welcome, wants_html};
 use crate::error::Error;
 use crate::server::Body;
 
@@ -20,9 +20,9 @@ pub struct Open {
 }
 
 impl Open {
-    /// `url` is the MCP endpoint as clients reach it.
-    pub fn new(readiness: Readiness, url: &str) -> Self {
-        Self { readiness, welcome: Welcome::new(url) }
+    /// `way` is how clients reach the gateway.
+    pub fn new(readiness: Readiness, way: &WayIn) -> Self {
+        Self { readiness, welcome: Welcome::new(way) }
     }
 
     fn answer<B>(&self, request: &Request<B>) -> Result<Response<Body>, Error> {
@@ -34,7 +34,12 @@ impl Open {
             Path::Health => Ok(health::health()),
             Path::Ready => Ok(health::ready(&self.readiness)),
             Path::Welcome if wants_html(request.headers()) => Ok(self.welcome.response()),
-            Path::Welcome | Path::Mcp | Path::Server(_) | Path::Unknown => Err(Error::NotFound),
+            Path::Welcome
+            | Path::Mcp
+            | Path::Server(_)
+            | Path::Sse
+            | Path::Message
+            | Path::Unknown => Err(Error::NotFound),
         }
     }
 }

@@ -6,6 +6,7 @@ use http::header::{
     X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, Response};
+use serde_json::json;
 
 use crate::server::Body;
 
@@ -14,6 +15,62 @@ const STYLE: &str = include_str!("welcome.css");
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; \
                       form-action 'none'; frame-ancestors 'none'";
 
+/// How clients get in.
+#[derive(Clone, Debug)]
+pub enum WayIn {
+    /// The URL of the Streamable HTTP endpoint.
+    StreamableHttp(String),
+    /// The URL of the HTTP+SSE endpoint.
+    Sse(String),
+    /// The command line that starts the gateway on a client's standard streams.
+    Stdio {
+        /// Its program.
+        command: String,
+        /// Its arguments.
+        args: Vec<String>,
+    },
+}
+
+impl WayIn {
+    /// The URL, or `stdio`.
+    pub fn address(&self) -> &str {
+        match self {
+            Self::StreamableHttp(url) | Self::Sse(url) => url,
+            Self::Stdio { .. } => "stdio",
+        }
+    }
+
+    /// The block that clients take: `mcp.json` of IDEs, the settings of chat clients.
+    pub fn client_config(&self) -> String {
+        let entry = match self {
+            Self::StreamableHttp(url) => json!({ "type": "http", "url": url }),
+            Self::Sse(url) => json!({ "type": "sse", "url": url }),
+            Self::Stdio { command, args } => {
+                json!({ "type": "stdio", "command": command, "args": args })
+            }
+        };
+        let config = json!({ "mcpServers": { "portcullis": entry } });
+        serde_json::to_string_pretty(&config).expect("a value of strings can be written")
+    }
+
+    fn url(&self) -> &str {
+        match self {
+            Self::StreamableHttp(url) | Self::Sse(url) => url,
+            Self::Stdio { .. } => "",
+        }
+    }
+
+    fn what_is_spoken(&self) -> &'static str {
+        match self {
+            Self::StreamableHttp(_) => {
+                "Streamable HTTP, and at <code>/sse</code> HTTP+SSE for older clients"
+            }
+            Self::Sse(_) => "HTTP+SSE (MCP 2024-11-05)",
+            Self::Stdio { .. } => "MCP on its standard input",
+        }
+    }
+}
+
 /// The page, written once.
 #[derive(Clone, Debug)]
 pub struct Welcome {
@@ -21,9 +78,10 @@ pub struct Welcome {
 }
 
 impl Welcome {
-    /// `url` is the MCP endpoint as clients reach it.
-    pub fn new(url: &str) -> Self {
-        let (url, block) = (escaped(url), escaped(&client_config(url)));
+    /// `way` is how clients reach the gateway.
+    pub fn new(way: &WayIn) -> Self {
+        let (url, block) = (escaped(way.url()), escaped(&way.client_config()));
+        let spoken = way.what_is_spoken();
         let version = env!("CARGO_PKG_VERSION");
         let page = format!(
             r#"<!doctype html>
@@ -38,8 +96,8 @@ impl Welcome {
 <body>
 <main>
 <h1>Portcullis</h1>
-<p>One MCP endpoint in front of many MCP servers. It speaks Streamable HTTP: connect an MCP client,
-not a browser.</p>
+<p>One MCP endpoint in front of many MCP servers. It speaks {spoken}: connect an MCP
+client, not a browser.</p>
 <h2>URL</h2>
 <pre class="copy">{url}</pre>
 <h2><code>mcp.json</code></h2>
@@ -72,13 +130,6 @@ not a browser.</p>
     }
 }
 
-/// The block that clients take: `mcp.json` of IDEs, the settings of chat clients.
-pub fn client_config(url: &str) -> String {
-    let config =
-        serde_json::json!({ "mcpServers": { "portcullis": { "type": "http", "url": url } } });
-    serde_json::to_string_pretty(&config).expect("a value of strings can be written")
-}
-
 /// Whether whoever asks is a browser that shows pages.
 pub fn wants_html(headers: &HeaderMap) -> bool {
     headers
@@ -109,15 +160,33 @@ mod tests {
     use super::*;
 
     fn page(url: &str) -> String {
-        String::from_utf8(Welcome::new(url).page.to_vec()).unwrap()
+        let way = WayIn::StreamableHttp(url.to_owned());
+        String::from_utf8(Welcome::new(&way).page.to_vec()).unwrap()
     }
 
     #[test]
     fn the_page_shows_the_url_and_a_block_that_clients_understand() {
         let page = page("http://localhost:8090/mcp");
         assert!(page.contains(r#"<pre class="copy">http://localhost:8090/mcp</pre>"#));
-        let block = escaped(&client_config("http://localhost:8090/mcp"));
+        let block = WayIn::StreamableHttp("http://localhost:8090/mcp".to_owned()).client_config();
+        let block = escaped(&block);
         assert!(page.contains(&block) && block.contains("mcpServers"));
+    }
+
+    #[test]
+    fn each_way_in_has_a_block_of_its_own() {
+        let args = vec!["serve".to_owned(), "--stdio".to_owned()];
+        for (way, entry) in [
+            (WayIn::StreamableHttp("u".into()), json!({ "type": "http", "url": "u" })),
+            (WayIn::Sse("u".into()), json!({ "type": "sse", "url": "u" })),
+            (
+                WayIn::Stdio { command: "portcullis".into(), args: args.clone() },
+                json!({ "type": "stdio", "command": "portcullis", "args": args }),
+            ),
+        ] {
+            let block: serde_json::Value = serde_json::from_str(&way.client_config()).unwrap();
+            assert_eq!(block["mcpServers"]["portcullis"], entry);
+        }
     }
 
     #[test]
@@ -129,7 +198,8 @@ mod tests {
 
     #[test]
     fn the_page_may_load_and_run_nothing() {
-        let response = Welcome::new("http://localhost/mcp").response();
+        let way = WayIn::Sse("http://localhost/sse".to_owned());
+        let response = Welcome::new(&way).response();
         let policy = response.headers()[CONTENT_SECURITY_POLICY].to_str().unwrap();
         assert!(policy.starts_with("default-src 'none';") && !policy.contains("script-src"));
         assert!(!page("x").contains("src=") && !page("x").contains("href="));

@@ -15,6 +15,8 @@ pub struct Aggregator {
     pub port: u16,
     /// The host of the MCP listener.
     pub host: Host,
+    /// How clients speak to it.
+    pub transport: Transport,
     /// What every exposed name begins with.
     pub muster_prefix: String,
     /// What `/mcp` lists.
@@ -23,11 +25,44 @@ pub struct Aggregator {
     pub public_url: Option<Url>,
 }
 
+/// `aggregator.transport`: the ways in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Transport {
+    /// Streamable HTTP, and HTTP+SSE for clients of MCP 2024-11-05.
+    #[default]
+    StreamableHttp,
+    /// HTTP+SSE alone.
+    Sse,
+    /// Standard input and output; nothing listens.
+    Stdio,
+}
+
+impl Transport {
+    const WORDS: [(&str, Self); 3] =
+        [("streamable-http", Self::StreamableHttp), ("sse", Self::Sse), ("stdio", Self::Stdio)];
+
+    /// The value of the key.
+    fn word(self) -> &'static str {
+        let (word, _) = Self::WORDS[self as usize];
+        word
+    }
+
+    /// Where a client connects, below the listener; `None` if nothing listens.
+    pub const fn path(self) -> Option<&'static str> {
+        match self {
+            Self::StreamableHttp => Some("/mcp"),
+            Self::Sse => Some("/sse"),
+            Self::Stdio => None,
+        }
+    }
+}
+
 impl Default for Aggregator {
     fn default() -> Self {
         Self {
             port: 8090,
             host: Host::Localhost,
+            transport: Transport::default(),
             muster_prefix: "x".to_owned(),
             exposure: Exposure::default(),
             public_url: None,
@@ -39,7 +74,7 @@ impl Section for Aggregator {
     fn read(&mut self, fields: &mut Fields<'_, '_>) {
         fields.set("port", &mut self.port);
         fields.set("host", &mut self.host);
-        fields.choose("transport", &mut (), &[("streamable-http", ())], &["sse", "stdio"]);
+        fields.choose("transport", &mut self.transport, &Transport::WORDS, &[]);
         if let Some(prefix) = fields.get_with("musterPrefix", muster_prefix) {
             // An empty one means the default, as it does in muster.
             self.muster_prefix = prefix.unwrap_or_else(|| Self::default().muster_prefix);
@@ -61,11 +96,11 @@ impl Section for Aggregator {
 
 impl Shown for Aggregator {
     fn shown(&self) -> Json {
-        let Self { port, host, muster_prefix, exposure, public_url } = self;
+        let Self { port, host, transport, muster_prefix, exposure, public_url } = self;
         json!({
             "host": host.to_string(),
             "port": port,
-            "transport": "streamable-http",
+            "transport": transport.word(),
             "musterPrefix": muster_prefix,
             "exposure": exposure.name(),
             "publicUrl": public_url.as_ref().map_or("", Url::as_str),

@@ -33,7 +33,7 @@ mod simple;
 mod worker;
 
 pub use body::{Body, BoxError};
-pub use config::{Aggregator, Http};
+pub use config::{Aggregator, Http, Transport};
 pub use connection::{HttpService, PeerAddr, ResponseBody};
 pub use listeners::{BindError, Listeners};
 pub use serve::{Drained, Options, serve};

@@ -39,6 +39,11 @@ impl Keeper {
         Self { tasks, draining, kept: Arc::default() }
     }
 
+    /// Where the worker's own tasks belong.
+    pub fn tasks(&self) -> &TaskTracker {
+        &self.tasks
+    }
+
     /// How many calls are being carried on.
     pub fn len(&self) -> usize {
         self.kept.load(Ordering::Relaxed)

@@ -4,10 +4,12 @@
 
 mod asked;
 mod config;
+mod connections;
 mod deleted;
 mod elicited;
 mod keeper;
 mod log;
+mod outbox;
 mod relay;
 mod running;
 mod seal;
@@ -27,11 +29,13 @@ use tokio::time::{self, Instant};
 
 pub use asked::Asked;
 pub use config::Config;
+pub use connections::{Connections, Open};
 use deleted::Deleted;
 use elicited::Elicited;
 pub use keeper::{Guarded, Keeper};
 use log::Budget;
 pub use log::{Log, parse_event_id};
+pub use outbox::Outbox;
 pub use relay::{Head, Listener, Relay, Render, Working};
 pub use running::{Claim, Running};
 pub use seal::{Keys, NoRandomness};
@@ -114,7 +118,8 @@ impl Sessions {
         })
     }
 
-    /// Opens a session and returns what the client gets as `Mcp-Session-Id`.
+    /// Opens a session. It lives until it is [deleted](Self::delete), or [ended](Self::end) if
+    /// nothing but its connection names it.
     ///
     /// # Errors
     /// When the system gives no random bytes.
@@ -123,12 +128,18 @@ impl Sessions {
         principal: &Principal,
         version: ProtocolVersion,
         capabilities: Capabilities,
-    ) -> Result<String, NoRandomness> {
+    ) -> Result<Session, NoRandomness> {
         let id = SessionId::from_bytes(seal::random()?);
         let owner = Owner::of(principal);
-        let session =
-            Session { id, version, capabilities, owner, issued: now_seconds(), home: self.home };
-        self.keys.seal(&session)
+        Ok(Session { id, version, capabilities, owner, issued: now_seconds(), home: self.home })
+    }
+
+    /// What the client gets as `Mcp-Session-Id`.
+    ///
+    /// # Errors
+    /// When the system gives no random bytes.
+    pub fn seal(&self, session: &Session) -> Result<String, NoRandomness> {
+        self.keys.seal(session)
     }
 
     /// The session that a client names.
@@ -155,9 +166,14 @@ impl Sessions {
     /// Ends a session: its calls, its streams, its open questions, its id.
     pub fn delete(&self, session: &Session) {
         self.deleted.lock().insert(session.id);
-        self.running.cancel_all(session.id);
-        self.subscriptions.forget(session.id);
-        let state = self.states.lock().remove(&session.id);
+        self.end(session.id);
+    }
+
+    /// Ends a session whose id was never sealed, so that nobody can come back with it.
+    pub fn end(&self, id: SessionId) {
+        self.running.cancel_all(id);
+        self.subscriptions.forget(id);
+        let state = self.states.lock().remove(&id);
         if let Some(state) = state {
             state.close();
         }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use futures_util::Stream;
+use futures_util::Stream as _;
 use tokio::sync::mpsc;
 
 use super::Sessions;
@@ -50,10 +50,29 @@ pub struct Relay {
     id: RequestId,
     render: Render,
     listener: Listener,
-    stream: Option<(Arc<State>, Arc<Log>)>,
+    stream: Stream,
     asked: Vec<u64>,
     /// Questions that the backend withdrew, as the client is to hear of it.
     withdrawn: Option<(mpsc::Sender<Bytes>, mpsc::Receiver<Bytes>)>,
+}
+
+/// What the client reads.
+enum Stream {
+    /// Nothing is known of it: frames without ids.
+    Unknown,
+    /// Frames, which are kept for a client that comes back.
+    Kept(Arc<State>, Arc<Log>),
+    /// Bare messages.
+    Bare(Arc<State>),
+}
+
+impl Stream {
+    fn state(&self) -> Option<&Arc<State>> {
+        match self {
+            Self::Kept(state, _) | Self::Bare(state) => Some(state),
+            Self::Unknown => None,
+        }
+    }
 }
 
 enum Work {
@@ -81,7 +100,8 @@ impl Relay {
     /// A call that has just begun.
     pub fn new(working: Working, id: RequestId, render: Render, listener: Listener) -> Self {
         let work = Work::Pending(working);
-        Self { work, id, render, listener, stream: None, asked: Vec::new(), withdrawn: None }
+        let stream = Stream::Unknown;
+        Self { work, id, render, listener, stream, asked: Vec::new(), withdrawn: None }
     }
 
     /// Whether the work goes on when the client's connection ends: a legacy client's does, a modern
@@ -132,11 +152,17 @@ impl Relay {
         };
         let log = state.new_stream();
         let priming = self.listener.version.has_priming_events().then(|| log.priming(None));
-        self.stream = Some((state, log));
+        self.stream = Stream::Kept(state, log);
         priming
     }
 
-    /// The next frame of the stream; `None` at its end.
+    /// The response goes among others onto a stream that is open already: what follows are bare
+    /// messages, and nothing is kept of them.
+    pub fn open_bare(&mut self, state: Arc<State>) {
+        self.stream = Stream::Bare(state);
+    }
+
+    /// The next frame of the stream, or message of a bare one; `None` at its end.
     pub fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         if let Some((_, receiver)) = &mut self.withdrawn
             && let Poll::Ready(Some(word)) = receiver.poll_recv(cx)
@@ -212,7 +238,7 @@ impl Relay {
 
     /// Asks the client; a client without a session has no way to answer.
     fn ask(&mut self, request: Bytes, responder: Responder) -> Option<Bytes> {
-        let (state, _) = self.stream.as_ref()?;
+        let state = self.stream.state()?;
         let message = Message::parse(request.clone()).ok()?;
         if !self.listener.capabilities.allow(&message) {
             responder.refuse(Capabilities::NOT_DECLARED);
@@ -239,10 +265,11 @@ impl Relay {
                 .map_or(true, |message| passes_level(&message, self.listener.log_level))
     }
 
-    fn frame(&self, message: &[u8]) -> Bytes {
+    fn frame(&self, message: &Bytes) -> Bytes {
         match &self.stream {
-            Some((_, log)) => log.push(message),
-            None => sse::encode(message, None),
+            Stream::Kept(_, log) => log.push(message),
+            Stream::Bare(_) => message.clone(),
+            Stream::Unknown => sse::encode(message, None),
         }
     }
 
@@ -257,10 +284,12 @@ impl Relay {
 
     fn end(&mut self) {
         self.listener.claim = None;
-        if let Some((state, log)) = &self.stream {
+        if let Some(state) = self.stream.state() {
             for number in self.asked.drain(..) {
                 state.asked().forget(number);
             }
+        }
+        if let Stream::Kept(_, log) = &self.stream {
             log.end();
         }
     }

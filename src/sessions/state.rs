@@ -1,8 +1,8 @@
 //! What a session keeps in memory at its home, made when it is first needed.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::asked::Asked;
 use super::log::{Budget, Log};
+use super::outbox::Outbox;
 use super::session::Home;
 use crate::call::{Endpoint, Responder, SessionId};
 use crate::catalogue::View;
@@ -30,6 +31,8 @@ pub struct State {
     asked: Arc<Asked>,
     budget: Arc<Budget>,
     listen: Arc<Log>,
+    /// Where everything goes if the client's transport has but one stream.
+    only: OnceLock<Arc<Outbox>>,
     listening: Mutex<Option<(Endpoint, View)>>,
     open_streams: AtomicUsize,
     posts: Mutex<Posts>,
@@ -55,6 +58,7 @@ impl State {
             asked: Arc::default(),
             listen: Log::new(first, budget.clone()),
             budget,
+            only: OnceLock::new(),
             listening: Mutex::default(),
             open_streams: AtomicUsize::new(0),
             posts: Mutex::new(Posts { last: first, logs: HashMap::new() }),
@@ -109,6 +113,17 @@ impl State {
         Listening(Arc::clone(self))
     }
 
+    /// As [`State::listen`], for a client whose transport has one stream for everything.
+    pub fn listen_only_on(
+        self: &Arc<Self>,
+        outbox: Arc<Outbox>,
+        endpoint: Endpoint,
+        view: View,
+    ) -> Listening {
+        let _ = self.only.set(outbox); // a session has one connection
+        self.listen(endpoint, view)
+    }
+
     /// Whether a GET stream was opened at such an endpoint by a client with such a view.
     pub fn listens(&self, at: impl Fn(&Endpoint, &View) -> bool) -> bool {
         self.listening.lock().as_ref().is_some_and(|(endpoint, view)| at(endpoint, view))
@@ -120,7 +135,11 @@ impl State {
     }
 
     /// Says something to the client on its GET stream; false if it never opened one.
-    pub fn notify(&self, message: &[u8]) -> bool {
+    pub fn notify(&self, message: &Bytes) -> bool {
+        if let Some(only) = self.only.get() {
+            only.tell(message.clone());
+            return true;
+        }
         let was_read = self.listen.was_read();
         if was_read {
             self.listen.push(message);
@@ -137,9 +156,14 @@ impl State {
             return Err((request, responder));
         }
         if let Some((number, request)) = self.asked.register(self.home, request, responder) {
-            self.listen.push(&request);
+            let only = self.only.get().cloned();
             let listen = Arc::clone(&self.listen);
-            self.asked.on_withdrawn(self.home, number, move |word| drop(listen.push(&word)));
+            let say = move |message: Bytes| match &only {
+                Some(only) => only.tell(message),
+                None => drop(listen.push(&message)),
+            };
+            say(request);
+            self.asked.on_withdrawn(self.home, number, say);
         }
         Ok(())
     }
@@ -178,9 +202,19 @@ impl State {
     pub(super) fn close(&self) {
         self.asked.close();
         self.listen.end();
+        if let Some(only) = self.only.get() {
+            only.finish();
+        }
         for log in self.posts.lock().logs.values() {
             log.end();
         }
+    }
+}
+
+impl Listening {
+    /// The state of the session that listens.
+    pub fn state(&self) -> &Arc<State> {
+        &self.0
     }
 }
 

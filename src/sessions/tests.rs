@@ -22,6 +22,11 @@ fn sessions() -> Arc<Sessions> {
     Arc::new(Sessions::new(keys, Duration::from_hours(24)).unwrap())
 }
 
+fn token(sessions: &Sessions, whose: &Principal, capabilities: Capabilities) -> String {
+    let session = sessions.open(whose, LEGACY, capabilities).unwrap();
+    sessions.seal(&session).unwrap()
+}
+
 fn render(id: Option<&RequestId>, error: &Error) -> Bytes {
     crate::mcp::response::error(id, -1, &error.to_string(), None)
 }
@@ -187,7 +192,7 @@ async fn a_client_is_not_asked_what_it_did_not_declare() {
 #[tokio::test]
 async fn a_question_that_is_open_when_the_session_ends_is_refused() {
     let sessions = sessions();
-    let token = sessions.open(&Principal::anonymous(), LEGACY, Capabilities::ROOTS).unwrap();
+    let token = token(&sessions, &Principal::anonymous(), Capabilities::ROOTS);
     let session = sessions.find(token.as_bytes(), &Principal::anonymous()).unwrap();
     let (answers, mut answer) = oneshot::channel();
     let Event::Request(request, responder) = question(answers) else { panic!() };
@@ -282,7 +287,7 @@ fn a_session_belongs_to_its_principal_and_ends_when_deleted() {
     let sessions = sessions();
     let me = Principal::anonymous();
     let other = Principal { subject: "mallory".into(), ..Principal::default() };
-    let token = sessions.open(&me, LEGACY, Capabilities::ROOTS).unwrap();
+    let token = token(&sessions, &me, Capabilities::ROOTS);
     let session = sessions.find(token.as_bytes(), &me).unwrap();
     assert_eq!((session.version, session.capabilities), (LEGACY, Capabilities::ROOTS));
     assert_eq!(sessions.find(token.as_bytes(), &other), Err(Gone));
@@ -296,7 +301,7 @@ fn a_session_is_good_for_its_maximum_age() {
     for (max_age, is_good) in [(Duration::ZERO, false), (Duration::from_mins(1), true)] {
         let sessions = Sessions::new(Keys::new(&[]).unwrap(), max_age).unwrap();
         let me = Principal::anonymous();
-        let token = sessions.open(&me, LEGACY, Capabilities::NONE).unwrap();
+        let token = token(&sessions, &me, Capabilities::NONE);
         assert_eq!(sessions.find(token.as_bytes(), &me).is_ok(), is_good, "{max_age:?}");
     }
 }
@@ -307,7 +312,7 @@ fn a_session_of_another_boot_is_not_at_home_here() {
     let boot = || Sessions::new(Keys::new(&key).unwrap(), Duration::from_hours(1)).unwrap();
     let (one, two) = (boot(), boot());
     let me = Principal::anonymous();
-    let token = one.open(&me, LEGACY, Capabilities::NONE).unwrap();
+    let token = token(&one, &me, Capabilities::NONE);
     let session = two.find(token.as_bytes(), &me).unwrap();
     assert_eq!(two.place(&session), Place::There);
 }

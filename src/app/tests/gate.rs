@@ -31,6 +31,8 @@ use crate::policy::Gate as Policy;
 use crate::routes::Open;
 use crate::routes::health::Readiness;
 use crate::routes::mcp::{Ending, Shared};
+use crate::routes::sse::Sse;
+use crate::routes::welcome::WayIn;
 use crate::server::{Body, Shutdown};
 use crate::sessions::{Keys, Sessions};
 use crate::supervise::Registry;
@@ -52,6 +54,7 @@ pub(super) struct Gate {
     pub(super) backend: Arc<Backend>,
     records: Records,
     pub(super) sessions: Arc<Sessions>,
+    pub(super) shutdown: Shutdown,
 }
 
 impl Gate {
@@ -94,6 +97,8 @@ impl Gate {
             catalogue: catalogue.clone(),
             keep_alive: config.http.keep_alive,
             streams: Streams::new(config.http.max_streams),
+            sse: Sse::default(),
+            is_streamable: true,
         };
         let parts = Parts {
             shared: Arc::new(shared),
@@ -106,11 +111,11 @@ impl Gate {
                 draining: shutdown.draining().clone(),
                 stopping: shutdown.stopping().clone(),
             },
-            open: Open::new(readiness, "http://localhost/mcp"),
+            open: Open::new(readiness, &WayIn::StreamableHttp("http://localhost/mcp".into())),
             edge: Edge::new(&config, true),
         };
         let stack = BoxCloneService::new(parts.build(&TaskTracker::new()));
-        Self { stack, backend, records, sessions }
+        Self { stack, backend, records, sessions, shutdown }
     }
 
     pub(super) async fn send(

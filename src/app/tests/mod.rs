@@ -1,6 +1,7 @@
 //! Both stacks around a scripted backend: what crosses the seam between them.
 
 mod gate;
+mod sse;
 
 use bytes::Bytes;
 use futures_util::FutureExt;

@@ -81,7 +81,7 @@ impl Decoder for Lines {
 /// The message on one line.
 ///
 /// JSON strings hold no raw line ends, so whatever there is stands between tokens.
-pub(super) fn one_line(message: Bytes) -> Bytes {
+pub fn one_line(message: Bytes) -> Bytes {
     if memchr2(b'\n', b'\r', &message).is_none() {
         return message;
     }

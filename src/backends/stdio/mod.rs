@@ -15,6 +15,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+pub use self::lines::one_line;
 use super::duplex::{Connection, INITIALIZED, Wire, accept, initialize};
 use super::{
     Background, Config, INBOX_CAPACITY, MAX_MESSAGE_BYTES, OpenError, Opened, Stdio, Transport,

@@ -24,6 +24,11 @@ pub struct Overloaded {
 }
 
 impl Overloaded {
+    /// As many as `limit` are under way.
+    pub fn new(limit: usize) -> Self {
+        Self { limit }
+    }
+
     /// For the `Retry-After` header.
     pub fn retry_after(&self) -> Duration {
         RETRY_AFTER

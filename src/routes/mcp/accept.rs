@@ -7,26 +7,29 @@ use crate::mcp::{ProtocolVersion, header as mcp_header};
 
 /// A POST carries JSON, and its client takes both JSON and a stream.
 pub(super) fn post(headers: &HeaderMap) -> Result<(), Error> {
+    json(headers)?;
+    let both = accepts(headers, mcp_header::JSON) && accepts(headers, mcp_header::EVENT_STREAM);
+    if both { Ok(()) } else { Err(Error::NotAcceptable) }
+}
+
+/// A POST carries JSON.
+pub(in crate::routes) fn json(headers: &HeaderMap) -> Result<(), Error> {
     let is_json = headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.split(';').next())
         .is_some_and(|media| media.trim().eq_ignore_ascii_case(mcp_header::JSON));
-    if !is_json {
-        return Err(Error::MediaType);
-    }
-    let both = accepts(headers, mcp_header::JSON) && accepts(headers, mcp_header::EVENT_STREAM);
-    if both { Ok(()) } else { Err(Error::NotAcceptable) }
+    if is_json { Ok(()) } else { Err(Error::MediaType) }
 }
 
 /// A GET takes a stream.
-pub(super) fn listen(headers: &HeaderMap) -> Result<(), Error> {
+pub(in crate::routes) fn listen(headers: &HeaderMap) -> Result<(), Error> {
     let stream = accepts(headers, mcp_header::EVENT_STREAM);
     if stream { Ok(()) } else { Err(Error::StreamNotAcceptable) }
 }
 
 /// The revision header, where it is, names a revision with sessions.
-pub(super) fn protocol_version(headers: &HeaderMap) -> Result<(), Error> {
+pub(in crate::routes) fn protocol_version(headers: &HeaderMap) -> Result<(), Error> {
     let Some(value) = headers.get(mcp_header::PROTOCOL_VERSION) else { return Ok(()) };
     let known = value.to_str().ok().and_then(ProtocolVersion::parse);
     match known.filter(|version| !version.is_modern()) {

@@ -1,4 +1,4 @@
-//! From the bytes of a POST to messages.
+//! From the bytes of a POST or a line to messages.
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
@@ -12,15 +12,15 @@ const MAX_BATCH: usize = 32;
 
 /// What a client sent.
 #[derive(Debug)]
-pub(super) enum Inbound {
+pub(in crate::routes) enum Inbound {
     /// One message.
     One(Message),
     /// Several at once, each a message or the reason why it is none.
     Batch(Vec<Result<Message, Invalid>>),
 }
 
-/// Reads the body of a POST.
-pub(super) fn decode(body: Bytes) -> Result<Inbound, Error> {
+/// Reads the body of a POST, or a line.
+pub(in crate::routes) fn decode(body: Bytes) -> Result<Inbound, Error> {
     if is_deeper_than(&body, MAX_DEPTH) {
         return Err(Error::TooDeep { limit: MAX_DEPTH });
     }

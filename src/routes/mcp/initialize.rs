@@ -8,11 +8,12 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{Mcp, Stack, json, principal};
-use crate::call::Endpoint;
+use crate::call::{Endpoint, Principal};
 use crate::error::Error;
 use crate::mcp::splice::{quoted, splice};
 use crate::mcp::{Capabilities, Message, ProtocolVersion, Span, header, response};
 use crate::server::Body;
+use crate::sessions::Session;
 
 #[derive(Deserialize)]
 struct Params<'a> {
@@ -23,12 +24,28 @@ struct Params<'a> {
 }
 
 impl<S: Stack> Mcp<S> {
+    /// Opens a session that the client names in every request.
     pub(super) async fn initialize(
         &self,
         request: &Request<Bytes>,
         endpoint: &Endpoint,
         message: &Message,
     ) -> Result<Response<Body>, Error> {
+        let (session, hello) = self.hello(&principal(request), endpoint, message).await?;
+        let mut response = json(hello);
+        let token = self.shared.sessions.seal(&session)?;
+        let token = HeaderValue::try_from(token).expect("base64url is visible ASCII");
+        response.headers_mut().insert(header::SESSION_ID, token);
+        Ok(response)
+    }
+
+    /// A new session, and the response that tells its client who we are.
+    pub(in crate::routes) async fn hello(
+        &self,
+        principal: &Principal,
+        endpoint: &Endpoint,
+        message: &Message,
+    ) -> Result<(Session, Bytes), Error> {
         let params: Params<'_> =
             serde_json::from_slice(message.params().unwrap_or(b"{}")).map_err(invalid)?;
         let capabilities = params.capabilities.map_or("{}", RawValue::get).as_bytes();
@@ -38,14 +55,11 @@ impl<S: Stack> Mcp<S> {
             Endpoint::Aggregate => aggregate(version),
             Endpoint::Server(name) => self.server(name, version).await?,
         };
-        let token = self.shared.sessions.open(&principal(request), version, capabilities)?;
+        let session = self.shared.sessions.open(principal, version, capabilities)?;
         metrics::counter!("portcullis_sessions_opened_total", "version" => version.as_str())
             .increment(1);
         let id = message.id().expect("a request has an id");
-        let mut response = json(response::result(&id, &result));
-        let token = HeaderValue::try_from(token).expect("base64url is visible ASCII");
-        response.headers_mut().insert(header::SESSION_ID, token);
-        Ok(response)
+        Ok((session, response::result(&id, &result)))
     }
 
     /// What one backend says of itself, under the revision agreed on with this client.
@@ -107,6 +121,7 @@ mod tests {
     #[test]
     fn an_unknown_revision_is_answered_with_our_newest_that_has_sessions() {
         for (requested, agreed) in [
+            ("2024-11-05", ProtocolVersion::V2024_11_05),
             ("2025-03-26", ProtocolVersion::V2025_03_26),
             ("2025-11-25", ProtocolVersion::V2025_11_25),
             ("2026-07-28", ProtocolVersion::V2025_11_25),

@@ -20,7 +20,7 @@ use crate::server::{Body, BoxError};
 use crate::sessions::{Listening, parse_event_id};
 
 /// When a client is to come back after we stopped, in milliseconds.
-const RETRY: &[u8] = b"retry: 1000\n\n";
+pub(in crate::routes) const RETRY: &[u8] = b"retry: 1000\n\n";
 
 impl<S: Stack> Mcp<S> {
     /// Opens the session's own stream, or goes on with the one that `Last-Event-ID` names.

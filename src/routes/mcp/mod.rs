@@ -10,6 +10,13 @@ mod post;
 mod request;
 mod stream;
 
+pub(super) use accept::{json as accept_json, listen as accept_stream, protocol_version};
+pub(super) use decode::{Inbound, decode};
+pub(super) use listen::RETRY;
+pub(super) use notifications::dropped;
+pub(super) use request::{Begun, Caller};
+pub(super) use stream::{event_stream, quiet};
+
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -19,6 +26,7 @@ use http::{HeaderValue, Method, Request, Response, header};
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
+use super::sse::Sse;
 use super::{Answer, Path};
 use crate::call::{self, Call, Endpoint, Principal, Reply};
 use crate::catalogue::Catalogue;
@@ -42,6 +50,10 @@ pub struct Shared {
     pub keep_alive: Duration,
     /// The streams that are open.
     pub streams: Streams,
+    /// Those of HTTP+SSE.
+    pub sse: Sse,
+    /// Whether the Streamable HTTP endpoints are served.
+    pub is_streamable: bool,
 }
 
 /// The end, as one worker sees it: tokens of its own, so that no lock is shared between workers.
@@ -72,10 +84,10 @@ where
 /// One worker's MCP endpoints over its call stack.
 #[derive(Clone)]
 pub struct Mcp<S> {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     stack: S,
-    keeper: Keeper,
-    ending: Ending,
+    pub(super) keeper: Keeper,
+    pub(super) ending: Ending,
 }
 
 impl<S: Stack> Mcp<S> {
@@ -121,10 +133,17 @@ where
     fn call(&mut self, request: Request<Limited<B>>) -> Self::Future {
         let this = self.clone();
         Box::pin(async move {
-            let endpoint = Path::parse(request.uri().path()).endpoint().ok_or(Error::NotFound)?;
+            let path = Path::parse(request.uri().path());
+            let (is_sse, is_message) = (path == Path::Sse, path == Path::Message);
+            let endpoint = path.endpoint().filter(|_| this.shared.is_streamable);
             let (head, body) = request.into_parts();
-            let body = body.collect().await?;
-            this.handle(Request::from_parts(head, body), endpoint).await
+            let request = Request::from_parts(head, body.collect().await?);
+            match endpoint {
+                Some(endpoint) => this.handle(request, endpoint).await,
+                None if is_sse => this.sse(&request),
+                None if is_message => this.message(request).await,
+                None => Err(Error::NotFound),
+            }
         })
     }
 }

@@ -7,7 +7,7 @@ use crate::sessions::{Place, Session};
 
 impl<S: Stack> Mcp<S> {
     /// Acts on a notification; one that means nothing here is dropped and counted.
-    pub(super) fn notification(&self, session: &Session, message: &Message) {
+    pub(in crate::routes) fn notification(&self, session: &Session, message: &Message) {
         match message.method_name() {
             notification::INITIALIZED => {}
             notification::CANCELLED => {
@@ -29,7 +29,7 @@ impl<S: Stack> Mcp<S> {
     }
 
     /// Hands the client's answer to the backend that asked.
-    pub(super) fn response(&self, session: &Session, message: Message) {
+    pub(in crate::routes) fn response(&self, session: &Session, message: Message) {
         let state = match self.shared.sessions.place(session) {
             Place::Here => self.shared.sessions.existing_state(session.id),
             Place::There => None,
@@ -41,6 +41,7 @@ impl<S: Stack> Mcp<S> {
     }
 }
 
-fn dropped(reason: &'static str) {
+/// Counts what a client said in vain.
+pub(in crate::routes) fn dropped(reason: &'static str) {
     metrics::counter!("portcullis_dropped_total", "reason" => reason).increment(1);
 }

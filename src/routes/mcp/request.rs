@@ -8,7 +8,7 @@ use serde::Deserialize;
 use tokio::time;
 
 use super::{Mcp, Stack, principal};
-use crate::call::{self, Call, Client, Endpoint, Notes, Via};
+use crate::call::{self, Call, Client, Endpoint, Notes, Principal, Via};
 use crate::error::{Error, render_call};
 use crate::layers::http::request_id::RequestId;
 use crate::mcp::{self, LogLevel, Message, Method, response};
@@ -16,6 +16,35 @@ use crate::sessions::{Gone, Guarded, Head, Listener, Place, Relay, Session};
 
 /// W3C Trace Context, Level 1.
 const TRACEPARENT: &str = "traceparent";
+
+/// Who sends a message, and what its transport says about it.
+#[derive(Clone)]
+pub(in crate::routes) struct Caller {
+    /// Who it is.
+    pub(in crate::routes) principal: Arc<Principal>,
+    /// The id of the HTTP request it came in.
+    pub(in crate::routes) request_id: Option<Box<str>>,
+    /// The client's `traceparent`.
+    pub(in crate::routes) trace: Option<Arc<str>>,
+}
+
+impl Caller {
+    /// Whoever sent an HTTP request.
+    pub(in crate::routes) fn of<B>(http: &Request<B>) -> Self {
+        let request_id = http.extensions().get::<RequestId>().map(|id| id.as_str().into());
+        let trace = http.headers().get(TRACEPARENT);
+        let trace = trace.and_then(|trace| trace.to_str().ok()).map(Arc::from);
+        Self { principal: principal(http), request_id, trace }
+    }
+}
+
+/// What a request comes to at first.
+pub(in crate::routes) enum Begun {
+    /// One message, already there.
+    Message(Bytes),
+    /// A call under way.
+    Call(Box<Relay>),
+}
 
 /// What a request comes to.
 pub(super) enum Answer {
@@ -30,6 +59,7 @@ pub(super) enum Answer {
 }
 
 impl<S: Stack> Mcp<S> {
+    /// Takes a request and waits until it is known what kind of response it comes to.
     pub(super) async fn request(
         &self,
         http: &Request<Bytes>,
@@ -38,34 +68,62 @@ impl<S: Stack> Mcp<S> {
         message: Message,
     ) -> Result<Answer, Error> {
         let id = message.id().expect("a request has an id");
+        let relay = match self.begin(Caller::of(http), session, endpoint, message)? {
+            Begun::Message(message) => return Ok(Answer::Message(message)),
+            Begun::Call(relay) => relay,
+        };
+        let mut relay = Guarded::new(*relay, self.keeper.clone());
+        // A call that stays silent becomes a stream, which comments can keep alive on its way.
+        let head = time::timeout(self.shared.keep_alive, relay.head());
+        let Some(head) = self.ending.stopping.run_until_cancelled(head).await else {
+            return Err(call::Error::Stopping.into());
+        };
+        Ok(match head {
+            Ok(Head::Message(message)) => Answer::Message(message),
+            Ok(Head::Failed(error)) => failed(&id, error),
+            Ok(Head::Cancelled) => Answer::Nothing,
+            Ok(Head::Stream) | Err(_) => Answer::Stream(Box::new(relay)),
+        })
+    }
+
+    /// Answers a request, or begins the call that will.
+    pub(in crate::routes) fn begin(
+        &self,
+        caller: Caller,
+        session: &Session,
+        endpoint: &Endpoint,
+        message: Message,
+    ) -> Result<Begun, Error> {
+        let id = message.id().expect("a request has an id");
         match message.method() {
-            Method::Ping => Ok(Answer::Message(response::result(&id, b"{}"))),
+            Method::Ping => Ok(Begun::Message(response::result(&id, b"{}"))),
             Method::SetLevel => {
                 self.set_level(session, &message)?;
-                Ok(Answer::Message(response::result(&id, b"{}")))
+                Ok(Begun::Message(response::result(&id, b"{}")))
             }
             // Requests that a client answers and never sends, and what `/mcp` has no backend for.
             Method::Initialize | Method::CreateMessage | Method::Elicit | Method::ListRoots => {
                 Err(unknown_method(&message))
             }
             Method::Other if *endpoint == Endpoint::Aggregate => Err(unknown_method(&message)),
-            _ => self.call(http, session, endpoint, message).await,
+            _ => self.call(caller, session, endpoint, message),
         }
     }
 
-    async fn call(
+    fn call(
         &self,
-        http: &Request<Bytes>,
+        caller: Caller,
         session: &Session,
         endpoint: &Endpoint,
         message: Message,
-    ) -> Result<Answer, Error> {
+    ) -> Result<Begun, Error> {
         let request = call::Request::new(message).map_err(call::Error::from)?;
         let sessions = &self.shared.sessions;
         let is_home = sessions.place(session) == Place::Here;
         let log_level = self.log_level(session);
         let id = request.id().clone();
-        let notes = Arc::new(notes(http));
+        let notes = Notes { request_id: caller.request_id, ..Notes::default() };
+        let notes = Arc::new(notes);
         let call = Call {
             version: session.version,
             client: Client {
@@ -73,10 +131,10 @@ impl<S: Stack> Mcp<S> {
                 log_level,
                 session: is_home.then_some(session.id),
             },
-            principal: principal(http),
+            principal: caller.principal,
             endpoint: endpoint.clone(),
             request,
-            trace: trace(http),
+            trace: caller.trace,
             via: Via::Native,
             deadline: None,
             notes: Arc::clone(&notes),
@@ -89,19 +147,8 @@ impl<S: Stack> Mcp<S> {
             notes,
             claim: Some(sessions.running().claim(session.id, id.clone())),
         };
-        let relay = Relay::new(self.stack.begin(call), id.clone(), render_call, listener);
-        let mut relay = Guarded::new(relay, self.keeper.clone());
-        // A call that stays silent becomes a stream, which comments can keep alive on its way.
-        let head = time::timeout(self.shared.keep_alive, relay.head());
-        let Some(head) = self.ending.stopping.run_until_cancelled(head).await else {
-            return Err(call::Error::Stopping.into());
-        };
-        Ok(match head {
-            Ok(Head::Message(message)) => Answer::Message(message),
-            Ok(Head::Failed(error)) => failed(&id, error),
-            Ok(Head::Cancelled) => Answer::Nothing,
-            Ok(Head::Stream) | Err(_) => Answer::Stream(Box::new(relay)),
-        })
+        let relay = Relay::new(self.stack.begin(call), id, render_call, listener);
+        Ok(Begun::Call(Box::new(relay)))
     }
 
     /// What the client set with `logging/setLevel`; a session that calls is in use.
@@ -145,13 +192,4 @@ fn failed(id: &mcp::RequestId, error: call::Error) -> Answer {
 
 fn unknown_method(message: &Message) -> Error {
     call::Error::UnknownMethod(message.method_name().into()).into()
-}
-
-fn notes<B>(http: &Request<B>) -> Notes {
-    let request_id = http.extensions().get::<RequestId>().map(|id| id.as_str().into());
-    Notes { request_id, ..Notes::default() }
-}
-
-fn trace<B>(http: &Request<B>) -> Option<Arc<str>> {
-    http.headers().get(TRACEPARENT)?.to_str().ok().map(Arc::from)
 }

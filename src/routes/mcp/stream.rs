@@ -41,7 +41,7 @@ pub(super) fn response(
 }
 
 /// The head of every stream.
-pub(super) fn event_stream(body: Body) -> Response<Body> {
+pub(in crate::routes) fn event_stream(body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(mcp_header::EVENT_STREAM));
@@ -51,7 +51,7 @@ pub(super) fn event_stream(body: Body) -> Response<Body> {
 }
 
 /// Ticks whenever nothing was said for that long.
-pub(super) fn quiet(every: Duration) -> Interval {
+pub(in crate::routes) fn quiet(every: Duration) -> Interval {
     let mut interval = time::interval_at(time::Instant::now() + every, every);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     interval

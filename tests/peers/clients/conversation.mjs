@@ -7,10 +7,13 @@
 // gateway. PREFIX stands before every tool and prompt name.
 import { parseArgs } from 'node:util';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { SSEClientTransport } from '@modelcontextprotocol/sdk/client/sse.js';
+import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import * as mcp from '@modelcontextprotocol/sdk/types.js';
 import { Inbox } from './inbox.mjs';
 import { report } from './report.mjs';
+import { transport as transportTo } from './transport.mjs';
 
 const REQUEST = { timeout: 20_000 };
 const CAPABILITIES = { sampling: {}, elicitation: { form: {}, url: {} }, roots: { listChanged: true } };
@@ -23,7 +26,8 @@ const { values: options, positionals } = parseArgs({
 const [url] = positionals;
 
 const client = new Client({ name: 'conversation', version: '1.0.0' }, { capabilities: CAPABILITIES });
-const transport = new StreamableHTTPClientTransport(new URL(url));
+const kinds = { http: StreamableHTTPClientTransport, sse: SSEClientTransport, stdio: StdioClientTransport };
+const transport = transportTo(url, kinds);
 const inbox = new Inbox(client);
 const named = (name) => `${options.prefix}${name}`;
 const call = (name, args = {}, more = {}) => client.callTool({ name: named(name), arguments: args }, undefined, { ...REQUEST, ...more });
@@ -156,7 +160,7 @@ await report(async () => {
       throw new Error(`step ${step}: ${error.message}`, { cause: error });
     }
   }
-  await transport.terminateSession();
+  await transport.terminateSession?.();
   await client.close();
-  return { protocol: transport.protocolVersion, transcript };
+  return { protocol: transport.spoken, transcript };
 });

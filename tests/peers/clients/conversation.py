@@ -10,10 +10,10 @@ import sys
 
 import anyio
 from mcp import ClientSession, McpError, types
-from mcp.client.streamable_http import streamable_http_client
 from pydantic import AnyUrl
 
 from report import plain, report
+from transport import connection
 
 url, prefix = (sys.argv[1:] + [""])[:2]
 DEADLINE_S = 10
@@ -137,7 +137,7 @@ async def work():
         "list_roots_callback": list_roots,
         "message_handler": notified,
     }
-    async with streamable_http_client(url) as (read, write, _), ClientSession(read, write, **handlers) as client:
+    async with connection(url) as (read, write), ClientSession(read, write, **handlers) as client:
         hello = await client.initialize()
         conversation = Conversation(client, inbox)
         transcript = []

@@ -17,8 +17,9 @@ const home = mkdtempSync(join(tmpdir(), 'inspector-'));
 process.on('exit', () => rmSync(home, { recursive: true, force: true }));
 
 async function inspect(...request) {
+  const kind = url.endsWith('/sse') ? 'sse' : 'http';
   const era = process.env.PEER_ERA ?? 'legacy';
-  const command = [launcher, '--cli', url, '--transport', 'http', '--protocol-era', era, ...request];
+  const command = [launcher, '--cli', url, '--transport', kind, '--protocol-era', era, ...request];
   const env = { ...process.env, HOME: home, MCP_INSPECTOR_SECRET_STORE: 'file' };
   const { stdout } = await promisify(execFile)(process.execPath, command, { env, maxBuffer: 64 << 20 });
   return JSON.parse(stdout);

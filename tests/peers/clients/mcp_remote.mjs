@@ -18,7 +18,7 @@ await report(async () => {
   const client = new Client({ name: 'mcp-remote', version: '1.0.0' });
   const transport = new StdioClientTransport({
     command: process.execPath,
-    args: [bridge, url, '--allow-http', '--transport', 'http-only'],
+    args: [bridge, url, '--allow-http', '--transport', url.endsWith('/sse') ? 'sse-only' : 'http-only'],
     env: { ...process.env, MCP_REMOTE_CONFIG_DIR: memory },
     stderr: process.env.PEER_DEBUG ? 'inherit' : 'ignore',
   });

@@ -1,15 +1,15 @@
 """Python SDK v1.   py_v1.py URL [TOOL ARGUMENTS]..."""
 
 from mcp import ClientSession
-from mcp.client.streamable_http import streamable_http_client
 
 from report import parse, plain, report
+from transport import connection
 
 url, calls = parse()
 
 
 async def work():
-    async with streamable_http_client(url) as (read, write, _), ClientSession(read, write) as client:
+    async with connection(url) as (read, write), ClientSession(read, write) as client:
         hello = await client.initialize()
         tools = (await client.list_tools()).tools
         results = [plain(await client.call_tool(tool, args)) for tool, args in calls]

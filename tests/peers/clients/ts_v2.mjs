@@ -1,7 +1,9 @@
 // TypeScript SDK v2.   node ts_v2.mjs URL [TOOL ARGUMENTS]...
 // PEER_ERA: legacy (the SDK's default), auto (probes for MCP 2026-07-28 first) or a revision.
-import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
+import { Client, SSEClientTransport, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
+import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { inTurn, parse, report } from './report.mjs';
+import { transport as transportTo } from './transport.mjs';
 
 const { url, calls } = parse();
 const era = process.env.PEER_ERA ?? 'legacy';
@@ -9,10 +11,11 @@ const era = process.env.PEER_ERA ?? 'legacy';
 await report(async () => {
   const mode = /^\d/.test(era) ? { pin: era } : era;
   const client = new Client({ name: 'ts-v2', version: '1.0.0' }, { versionNegotiation: { mode } });
-  const transport = new StreamableHTTPClientTransport(new URL(url));
+  const kinds = { http: StreamableHTTPClientTransport, sse: SSEClientTransport, stdio: StdioClientTransport };
+  const transport = transportTo(url, kinds);
   await client.connect(transport);
   const { tools } = await client.listTools();
   const results = await inTurn(calls, (params) => client.callTool(params));
   await client.close();
-  return { protocol: client.getNegotiatedProtocolVersion() ?? transport.protocolVersion, tools: tools.map(({ name }) => name), results };
+  return { protocol: client.getNegotiatedProtocolVersion() ?? transport.spoken, tools: tools.map(({ name }) => name), results };
 });

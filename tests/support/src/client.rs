@@ -50,6 +50,22 @@ impl Client {
         Self::Rmcp,
     ];
 
+    /// Those that know HTTP+SSE: `http://…/sse`.
+    pub const SSE: [Self; 8] = [
+        Self::TsV1,
+        Self::TsV2,
+        Self::TsV2Auto,
+        Self::PyV1,
+        Self::PyV2,
+        Self::PyV2Legacy,
+        Self::Inspector,
+        Self::McpRemote,
+    ];
+
+    /// Those that start a gateway themselves: see [`Gateway::stdio_endpoint`](crate::Gateway::stdio_endpoint).
+    pub const STDIO: [Self; 6] =
+        [Self::TsV1, Self::TsV2, Self::TsV2Auto, Self::PyV1, Self::PyV2, Self::PyV2Legacy];
+
     /// venv, script and era of a client that is a program.
     fn program(self) -> Option<(&'static str, &'static str, &'static str)> {
         Some(match self {
@@ -65,7 +81,7 @@ impl Client {
         })
     }
 
-    /// Connects to `url`, lists the tools and calls `tool`: `{ok, protocol, tools, result}`, or `{ok: false, error}`.
+    /// Connects to `url`, which may be any endpoint the client knows, lists the tools and calls `tool`: `{ok, protocol, tools, result}`, or `{ok: false, error}`.
     pub async fn run(self, peers: &Peers, url: &str, tool: &str, arguments: &Value) -> Value {
         let mut report = self.run_all(peers, url, &[(tool, arguments.clone())]).await;
         let result = report["results"][0].take();

@@ -58,6 +58,16 @@ impl Gateway {
         &self.mcp
     }
 
+    /// The HTTP+SSE endpoint.
+    pub fn sse_url(&self) -> String {
+        format!("{}/sse", self.origin())
+    }
+
+    /// What other people's clients take for a gateway that they start themselves.
+    pub fn stdio_endpoint(binary: &str, config: &Path) -> String {
+        json!([binary, "serve", "--stdio", "--config", config]).to_string()
+    }
+
     /// The endpoint of one server under its own names.
     pub fn server_url(&self, server: &str) -> String {
         format!("{}/servers/{server}/mcp", self.origin())
@@ -65,7 +75,7 @@ impl Gateway {
 
     /// `http://127.0.0.1:PORT` of the MCP listener.
     pub fn origin(&self) -> &str {
-        self.mcp.trim_end_matches("/mcp")
+        self.mcp.trim_end_matches("/mcp").trim_end_matches("/sse")
     }
 
     /// Where the metrics are.

@@ -3,7 +3,8 @@
 //! - [`Peers`]: other people's servers, clients and the conformance suite, as `tests/peers/install` put them there.
 //! - [`Backend`]: one of those servers, running on a free port. [`Gateway`]: the real binary, running on free ports.
 //! - [`ConfigDir`]: a configuration directory that lasts as long as its test.
-//! - [`RawClient`] and [`wire`]: an MCP client that sends and shows exact bytes.
+//! - [`RawClient`], [`RawDuplex`] and [`wire`]: MCP clients that send and show exact bytes.
+//! - [`scenes`]: what many tests begin with.
 //! - [`ImageRoot`]: a root with nothing but what the container image holds.
 //!
 //! Everything here panics when something is wrong, because that is how a test fails, and every wait has a deadline.
@@ -18,7 +19,9 @@ mod metrics;
 mod peers;
 mod process;
 mod raw_client;
+mod raw_duplex;
 mod rmcp_client;
+pub mod scenes;
 mod scrape;
 mod sse;
 pub mod wire;
@@ -32,8 +35,9 @@ pub use config_dir::ConfigDir;
 pub use gateway::Gateway;
 pub use image::ImageRoot;
 pub use peers::{Peers, skip};
-pub use process::{Process, Signal, is_running, kill};
+pub use process::{Process, Signal, children, is_running, kill};
 pub use raw_client::{Exchange, RawClient, member};
+pub use raw_duplex::RawDuplex;
 pub use sse::{Event, Parser};
 
 /// The longest a test waits for one thing; generous, because two test runs may share two cores.

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -37,7 +37,20 @@ pub struct Process {
 impl Process {
     /// Starts `command` with no stdin. `name` stands in the messages of failures.
     pub fn spawn(name: &str, mut command: Command) -> Self {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        command.stdin(Stdio::null());
+        Self::start(name, command)
+    }
+
+    /// Starts `command` and gives its stdin to the caller, who closes it by dropping it.
+    pub fn spawn_to_talk(name: &str, mut command: Command) -> (Self, ChildStdin) {
+        command.stdin(Stdio::piped());
+        let mut process = Self::start(name, command);
+        let stdin = process.child.stdin.take().expect("the pipe was asked for");
+        (process, stdin)
+    }
+
+    fn start(name: &str, mut command: Command) -> Self {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         let mut child =
             command.spawn().unwrap_or_else(|error| panic!("{name}: {command:?}: {error}"));
         let (sender, output) = watch::channel(Output { open_pipes: 2, ..Output::default() });
@@ -65,6 +78,15 @@ impl Process {
         .await;
         drop(waited);
         found.unwrap_or_else(|| panic!("{}: no {what}\n{}", self.name, self.output()))
+    }
+
+    /// Waits for line `number` of stdout, counted from 0; `None` if there are not so many.
+    pub async fn stdout_line(&self, number: usize) -> Option<String> {
+        let mut output = self.output.clone();
+        let is_there = |output: &Output| output.stdout.len() > number || output.open_pipes == 0;
+        let is_in_time = tokio::time::timeout(DEADLINE, output.wait_for(is_there)).await.is_ok();
+        assert!(is_in_time, "{}: no line {number}\n{}", self.name, self.output());
+        output.borrow().stdout.get(number).cloned()
     }
 
     /// Waits until the process has ended and closed its output.
@@ -118,6 +140,19 @@ impl Drop for Process {
 pub fn kill(pid: u32) {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a process id");
     kill_process(pid, Signal::KILL).unwrap_or_else(|error| panic!("kill {pid:?}: {error}"));
+}
+
+/// The processes that a process has started.
+pub fn children(parent: u32) -> Vec<u32> {
+    let parent = parent.to_string();
+    let processes = std::fs::read_dir("/proc").expect("/proc").flatten();
+    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter(|pid: &u32| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let rest = stat.rsplit(") ").next().unwrap_or_default();
+        rest.split(' ').nth(1) == Some(&*parent)
+    })
+    .collect()
 }
 
 /// Whether a process exists and is more than a zombie.

@@ -36,15 +36,7 @@ impl Gateway {
 
     /// The processes that the gateway started and that have not ended.
     pub fn children(&self) -> Vec<u32> {
-        let parent = self.process().pid().to_string();
-        let processes = fs::read_dir("/proc").expect("/proc").flatten();
-        let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-        let is_child = |pid: &u32| {
-            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-            let rest = stat.rsplit(") ").next().unwrap_or_default();
-            rest.split(' ').nth(1) == Some(&*parent)
-        };
-        pids.filter(is_child).collect()
+        crate::children(self.process().pid())
     }
 
     /// How much memory the process has, in KiB.

@@ -1,0 +1,260 @@
+//! One session over one connection: messages in, one ordered stream of messages out.
+//!
+//! HTTP+SSE and stdio are this with different bytes around it. The connection is the session's only
+//! one and has no way to come back, so its end ends the session and cancels what runs.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+use super::mcp::{Begun, Caller, Ending, Inbound, Mcp, Stack, dropped};
+use crate::call::{self, Client, Endpoint};
+use crate::error::Error;
+use crate::layers::http::limit::Overloaded;
+use crate::mcp::{Invalid, Kind, Message, Method, response};
+use crate::sessions::{Listening, Outbox, Relay, Session, State};
+
+/// How many calls of one connection may be under way.
+const MAX_CALLS: usize = 256;
+/// How many messages of a client wait until those before them were taken.
+pub(super) const MAX_UNHEARD: usize = 64;
+
+/// What a client said, or why it cannot be understood.
+pub(super) struct Said {
+    /// Who said it.
+    pub(super) caller: Caller,
+    /// What it was.
+    pub(super) what: Result<Inbound, Error>,
+}
+
+/// A client's connection.
+pub(super) struct Duplex<S: Stack> {
+    mcp: Mcp<S>,
+    endpoint: Endpoint,
+    outbox: Arc<Outbox>,
+    session: Option<(Session, Listening)>,
+    calls: Calls,
+}
+
+impl<S: Stack> Duplex<S> {
+    /// A connection to `endpoint` whose client reads what is in `outbox`.
+    pub(super) fn new(mcp: Mcp<S>, endpoint: Endpoint, outbox: Arc<Outbox>) -> Self {
+        Self { mcp, endpoint, outbox, session: None, calls: Calls::default() }
+    }
+
+    /// Serves the client until it has left, or until it says nothing more, or we stop, and all it
+    /// asked for is done.
+    pub(super) async fn run(mut self, mut said: mpsc::Receiver<Said>) {
+        let outbox = Arc::clone(&self.outbox);
+        let Ending { draining, stopping } = self.mcp.ending.clone();
+        let (mut speaks, mut is_stopped) = (true, false);
+        loop {
+            let (has_room, is_draining) = (outbox.has_room(), draining.is_cancelled());
+            // What was accepted gets an answer, if only that it came too late.
+            let is_heard = !speaks || (is_draining && said.is_empty());
+            if is_heard && self.calls.is_empty() {
+                break;
+            }
+            tokio::select! {
+                biased;
+                () = outbox.closed() => return,
+                () = stopping.cancelled(), if !is_stopped => {
+                    is_stopped = true;
+                    self.calls.fail(&call::Error::Stopping);
+                }
+                () = draining.cancelled(), if !is_draining => {}
+                // A client that does not read is not listened to either.
+                () = outbox.room(), if !has_room => {}
+                heard = said.recv(), if has_room && speaks => match heard {
+                    Some(said) => self.take(said).await,
+                    None => speaks = false,
+                },
+                message = self.calls.next(), if has_room && !self.calls.is_empty() => {
+                    if let Some(message) = message {
+                        outbox.answer(message);
+                    }
+                }
+            }
+            if !speaks {
+                self.refuse_questions();
+            }
+        }
+        outbox.finish();
+    }
+
+    async fn take(&mut self, Said { caller, what }: Said) {
+        match what {
+            Ok(Inbound::One(message)) => self.one(caller, message).await,
+            Ok(Inbound::Batch(messages)) => self.batch(&caller, messages).await,
+            Err(error) => self.refuse(&error),
+        }
+    }
+
+    /// Each message of a batch is answered by itself: not every client that sends batches can read
+    /// them (MCP 2025-03-26 leaves it to the server).
+    async fn batch(&mut self, caller: &Caller, messages: Vec<Result<Message, Invalid>>) {
+        let allows = |(session, _): &(Session, Listening)| session.version.allows_batches();
+        match self.session.as_ref().map(allows) {
+            None => return self.refuse(&Error::Uninitialized),
+            Some(false) => {
+                let error = Error::Batch("batches exist in 2025-03-26 only; send one message");
+                return self.refuse(&error);
+            }
+            Some(true) => {}
+        }
+        for message in messages {
+            match message {
+                Ok(message) => self.one(caller.clone(), message).await,
+                Err(invalid) => self.refuse(&invalid.into()),
+            }
+        }
+    }
+
+    fn refuse(&self, error: &Error) {
+        self.outbox.answer(error.to_json_rpc(None));
+    }
+
+    async fn one(&mut self, caller: Caller, message: Message) {
+        let id = message.id();
+        let taken = match self.session {
+            Some((session, _)) => self.message(caller, &session, message),
+            None => self.before_session(&caller, message).await,
+        };
+        if let Err(error) = taken {
+            self.outbox.answer(error.to_json_rpc(id.as_ref()));
+        }
+    }
+
+    fn message(
+        &mut self,
+        caller: Caller,
+        session: &Session,
+        message: Message,
+    ) -> Result<(), Error> {
+        match message.kind() {
+            Kind::Notification => self.mcp.notification(session, &message),
+            Kind::Response => self.mcp.response(session, message),
+            Kind::Request if message.method() == Method::Initialize => {
+                return Err(Error::Initialized);
+            }
+            Kind::Request if self.mcp.ending.draining.is_cancelled() => {
+                return Err(Error::Draining);
+            }
+            Kind::Request if self.calls.len() >= MAX_CALLS => {
+                return Err(Overloaded::new(MAX_CALLS).into());
+            }
+            Kind::Request => match self.mcp.begin(caller, session, &self.endpoint, message)? {
+                Begun::Message(message) => self.outbox.answer(message),
+                Begun::Call(relay) => {
+                    if let Some((_, listening)) = &self.session {
+                        self.calls.add(*relay, listening.state());
+                    }
+                }
+            },
+        }
+        Ok(())
+    }
+
+    /// Until the client has said who it is there is little to say (MCP 2025-11-25, Lifecycle).
+    async fn before_session(&mut self, caller: &Caller, message: Message) -> Result<(), Error> {
+        match (message.kind(), message.method()) {
+            (Kind::Request, Method::Initialize) => {
+                let hello = self.mcp.hello(&caller.principal, &self.endpoint, &message);
+                let (session, hello) = hello.await?;
+                let listening = self.listen(caller, &session)?;
+                self.outbox.answer(hello);
+                self.session = Some((session, listening));
+            }
+            (Kind::Request, Method::Ping) => {
+                let id = message.id().expect("a request has an id");
+                self.outbox.answer(response::result(&id, b"{}"));
+            }
+            // A client that knows other revisions asks for them first, and goes on when there are none.
+            (Kind::Request, Method::Other) => {
+                return Err(call::Error::UnknownMethod(message.method_name().into()).into());
+            }
+            (Kind::Request, _) => return Err(Error::Uninitialized),
+            (Kind::Notification | Kind::Response, _) => dropped("uninitialized"),
+        }
+        Ok(())
+    }
+
+    /// From now on the client hears what it did not ask for.
+    fn listen(&self, caller: &Caller, session: &Session) -> Result<Listening, Error> {
+        let client = Client {
+            capabilities: session.capabilities,
+            log_level: None,
+            session: Some(session.id),
+        };
+        let view = self.mcp.shared.catalogue.view(&client, &caller.principal);
+        let state = self.mcp.shared.sessions.state(session.id)?;
+        Ok(state.listen_only_on(Arc::clone(&self.outbox), self.endpoint.clone(), view))
+    }
+
+    /// A client that says nothing more will answer nothing.
+    fn refuse_questions(&self) {
+        let sessions = &self.mcp.shared.sessions;
+        let session = self.session.as_ref().map(|(session, _)| session.id);
+        if let Some(state) = session.and_then(|session| sessions.existing_state(session)) {
+            state.asked().close();
+        }
+    }
+}
+
+impl<S: Stack> Drop for Duplex<S> {
+    fn drop(&mut self) {
+        let Some((session, _)) = self.session.take() else { return };
+        self.mcp.shared.sessions.end(session.id);
+        self.mcp.shared.registry.evict_session(session.id);
+    }
+}
+
+/// The calls under way, which take turns.
+#[derive(Default)]
+struct Calls {
+    running: Vec<Relay>,
+    turn: usize,
+}
+
+impl Calls {
+    fn is_empty(&self) -> bool {
+        self.running.is_empty()
+    }
+
+    fn len(&self) -> usize {
+        self.running.len()
+    }
+
+    fn add(&mut self, mut relay: Relay, state: &Arc<State>) {
+        relay.open_bare(Arc::clone(state));
+        self.running.push(relay);
+    }
+
+    /// Ends all with an error as their last word.
+    fn fail(&mut self, error: &call::Error) {
+        self.running.iter_mut().for_each(|relay| relay.fail(error));
+    }
+
+    /// The next message of any; `None` once all are done.
+    async fn next(&mut self) -> Option<Bytes> {
+        poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        for _ in 0..self.running.len() {
+            let at = self.turn % self.running.len();
+            match self.running[at].poll_frame(cx) {
+                Poll::Ready(None) => drop(self.running.swap_remove(at)),
+                Poll::Ready(message) => {
+                    self.turn = at + 1;
+                    return Poll::Ready(message);
+                }
+                Poll::Pending => self.turn = at + 1,
+            }
+        }
+        if self.running.is_empty() { Poll::Ready(None) } else { Poll::Pending }
+    }
+}
