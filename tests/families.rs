@@ -61,8 +61,8 @@ fn text(answer: &str) -> String {
 async fn tool(client: &RawClient, name: &str) -> Option<Value> {
     let list: Value =
         serde_json::from_str(&client.call("tools/list", &json!({})).await).expect("JSON");
-    let tools = list["result"]["tools"].as_array().expect("a list").iter();
-    tools.filter(|tool| tool["name"] == name).cloned().next()
+    let mut tools = list["result"]["tools"].as_array().expect("a list").iter();
+    tools.find(|tool| tool["name"] == name).cloned()
 }
 
 /// Waits until this is who has the tool.

@@ -116,9 +116,9 @@ impl Family {
             added.push_str(r#","type":"object""#);
         }
         let mut edits = Vec::new();
-        let mut put = |old: Option<&RawValue>, field: &str, new: &str, [open, shut]: [char; 2]| {
+        let mut put = |old: Option<&RawValue>, field: &str, new: &str, [open, shut]: [&str; 2]| {
             let Some(old) = old else {
-                added.push_str(&format!(",\"{field}\":{open}{new}{shut}"));
+                added.extend([",\"", field, "\":", open, new, shut]);
                 return;
             };
             let at = span(schema.as_bytes(), old);
@@ -130,8 +130,8 @@ impl Family {
             let end = Span::at(at.start + close(old.get().as_bytes()));
             edits.push((end, format!("{comma}{new}").into_bytes()));
         };
-        put(parsed.properties, "properties", &member, ['{', '}']);
-        put(parsed.required, "required", &required, ['[', ']']);
+        put(parsed.properties, "properties", &member, ["{", "}"]);
+        put(parsed.required, "required", &required, ["[", "]"]);
         let added = if is_empty(schema) { added.trim_start_matches(',') } else { &added };
         edits.push((Span::at(close(schema.as_bytes())), added.as_bytes().to_vec()));
         edited(schema.as_bytes(), edits)

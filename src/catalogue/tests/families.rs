@@ -57,72 +57,67 @@ fn found(gate: &Gate, name: &str) -> Arc<Family> {
 const SITE: &str = r#""site":{"type":"string","enum":["a","b"],"description":"Target instance to execute this tool on. Available: a, b"}"#;
 const TRAILER: &str = "(available on servers: a, b)";
 
-#[tokio::test(start_paused = true)]
-async fn what_members_have_in_common_is_listed_once_with_the_argument_and_nothing_else_changes() {
+/// How a tool is listed that `a` and `b` have.
+async fn listed(tool: &str) -> String {
     let context = context();
-    let schema =
-        |schema: &str| format!(r#"{{"name":"t","inputSchema":{schema},"description":"D"}}"#);
-    let described = |text: &str| {
-        let (text, schema) = (json!(text), r#"{"type":"object"}"#);
-        format!(r#"{{"name":"t","description":{text},"inputSchema":{schema}}}"#)
-    };
-    let added = format!(r#"{{"type":"object","properties":{{{SITE}}},"required":["site"]}}"#);
-    let says = |text: &str| {
-        let text = json!(text);
-        format!(r#"{{"name":"x_fam_t","description":{text},"inputSchema":{added}}}"#)
-    };
-    let with = |schema: &str| {
-        format!(r#"{{"name":"x_fam_t","inputSchema":{schema},"description":"D {TRAILER}"}}"#)
-    };
-    for (case, tool, expected) in [
-        ("nothing but a type", schema(r#"{"type":"object"}"#), with(&added)),
-        (
-            "an empty schema",
-            schema("{ }"),
-            with(&format!(r#"{{ "type":"object","properties":{{{SITE}}},"required":["site"]}}"#)),
-        ),
+    let gate = fam(&[("b", &[tool]), ("a", &[tool])], &context).await;
+    let page = page(&gate).await;
+    let tool = page.strip_prefix(r#"{"tools":["#).and_then(|page| page.strip_suffix("]}"));
+    tool.unwrap_or_else(|| panic!("{page}")).to_owned()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_argument_is_added_to_the_schema_and_nothing_else_of_it_changes() {
+    let added = format!(r#""properties":{{{SITE}}},"required":["site"]"#);
+    for (case, schema, expected) in [
+        ("a type", r#"{"type":"object"}"#, format!(r#"{{"type":"object",{added}}}"#)),
+        ("nothing", "{ }", format!(r#"{{ "type":"object",{added}}}"#)),
         (
             "empty parts",
-            schema(r#"{"required":[ ],"properties":{ },"type":"object"}"#),
-            with(&format!(r#"{{"required":[ "site"],"properties":{{ {SITE}}},"type":"object"}}"#)),
+            r#"{"required":[ ],"properties":{ },"type":"object"}"#,
+            format!(r#"{{"required":[ "site"],"properties":{{ {SITE}}},"type":"object"}}"#),
         ),
         (
             "parts that are null",
-            schema(r#"{"type":"object","properties":null,"required":null}"#),
-            with(&added),
+            r#"{"type":"object","properties":null,"required":null}"#,
+            format!(r#"{{"type":"object",{added}}}"#),
         ),
         (
             "everything",
-            schema(
-                r##"{"$defs":{"P":{"properties":{"site":{}}}},"properties": {"p":{"$ref":"#/$defs/P"}, "n":{"default":1.0}},"required":["n"],"type":"object","additionalProperties":false}"##,
-            ),
-            with(&format!(
-                r##"{{"$defs":{{"P":{{"properties":{{"site":{{}}}}}}}},"properties": {{"p":{{"$ref":"#/$defs/P"}}, "n":{{"default":1.0}},{SITE}}},"required":["n","site"],"type":"object","additionalProperties":false}}"##
-            )),
-        ),
-        (
-            "neither schema nor description",
-            r#"{"name":"t", "x-own":[1e2]}"#.to_owned(),
+            r##"{"$defs":{"P":{"properties":{"site":{}}}},"properties": {"p":{"$ref":"#/$defs/P"}, "n":{"default":1.0}},"required":["n"],"type":"object"}"##,
             format!(
-                r#"{{"name":"x_fam_t", "x-own":[1e2],"description":"{TRAILER}","inputSchema":{{"type":"object","properties":{{{SITE}}},"required":["site"]}}}}"#
+                r##"{{"$defs":{{"P":{{"properties":{{"site":{{}}}}}}}},"properties": {{"p":{{"$ref":"#/$defs/P"}}, "n":{{"default":1.0}},{SITE}}},"required":["n","site"],"type":"object"}}"##
             ),
         ),
-        ("an empty description", described(""), says(TRAILER)),
-        ("quotes and lines", described("a \"b\"\nc\n"), says(&format!("a \"b\"\nc {TRAILER}"))),
-        (
-            "a trailer of somebody else",
-            described("Does it (available on servers: z, y) "),
-            says(&format!("Does it {TRAILER}")),
-        ),
-        (
-            "a trailer in the middle",
-            described("(available on servers: z) and more (much)"),
-            says(&format!("(available on servers: z) and more (much) {TRAILER}")),
-        ),
-        ("nothing but a trailer", described("(available on servers: z)"), says(TRAILER)),
     ] {
-        let gate = fam(&[("b", &[&tool]), ("a", &[&tool])], &context).await;
-        assert_eq!(page(&gate).await, format!(r#"{{"tools":[{expected}]}}"#), "{case}");
+        let tool = format!(r#"{{"name":"t","inputSchema":{schema},"description":"D"}}"#);
+        let expected =
+            format!(r#"{{"name":"x_fam_t","inputSchema":{expected},"description":"D {TRAILER}"}}"#);
+        assert_eq!(listed(&tool).await, expected, "{case}");
+    }
+    let bare = listed(r#"{"name":"t", "x-own":[1e2]}"#).await;
+    let expected = format!(
+        r#"{{"name":"x_fam_t", "x-own":[1e2],"description":"{TRAILER}","inputSchema":{{"type":"object",{added}}}}}"#
+    );
+    assert_eq!(bare, expected, "neither schema nor description");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_description_says_last_where_the_tool_is() {
+    for (case, text, expected) in [
+        ("empty", "", TRAILER.to_owned()),
+        ("quotes and lines", "a \"b\"\nc\n", format!("a \"b\"\nc {TRAILER}")),
+        ("another's trailer", "D (available on servers: z, y) ", format!("D {TRAILER}")),
+        (
+            "one in the middle",
+            "(available on servers: z) and (more)",
+            format!("(available on servers: z) and (more) {TRAILER}"),
+        ),
+        ("nothing else", "(available on servers: z)", TRAILER.to_owned()),
+    ] {
+        let tool = listed(&json!({ "name": "t", "description": text }).to_string()).await;
+        let tool: Value = serde_json::from_str(&tool).unwrap();
+        assert_eq!(tool["description"], expected, "{case}");
     }
 }
 
@@ -163,77 +158,53 @@ async fn members_need_not_have_the_same_tools_and_one_is_enough() {
     assert!(gate.catalogue.collisions().is_empty());
 }
 
+/// What one member offers while the others offer a tool `t` with no more than a name, and why that
+/// keeps them from being one.
+const OTHERS: [(&str, &str, Option<Unlike>); 12] = [
+    ("a description", r#""description":"Two""#, Some(Unlike::Descriptions)),
+    ("an empty description", r#""description":"""#, None),
+    ("another schema", r#""inputSchema":{"type":"object","properties":{"p":{}}}"#, None),
+    (
+        "an argument of that name",
+        r#""inputSchema":{"type":"object","properties":{"site":{"type":"string"}}}"#,
+        Some(Unlike::Argument),
+    ),
+    (
+        "one that is escaped",
+        r#""inputSchema":{"properties":{"s\u0069te":{}}}"#,
+        Some(Unlike::Argument),
+    ),
+    ("one without a schema", r#""inputSchema":{"required":["site"]}"#, Some(Unlike::Argument)),
+    ("one further in", r#""inputSchema":{"properties":{"p":{"properties":{"site":{}}}}}"#, None),
+    ("a schema that is no object", r#""inputSchema":true"#, Some(Unlike::Schema)),
+    ("a schema that is a list", r#""inputSchema":[1,{},[]]"#, Some(Unlike::Schema)),
+    ("properties that are none", r#""inputSchema":{"properties":[]}"#, Some(Unlike::Schema)),
+    ("required that is none", r#""inputSchema":{"required":true}"#, Some(Unlike::Schema)),
+    (
+        "properties twice",
+        r#""inputSchema":{"properties":{},"properties":{}}"#,
+        Some(Unlike::Schema),
+    ),
+];
+
 #[tokio::test(start_paused = true)]
 async fn members_that_are_not_alike_in_one_tool_have_that_tool_alone() {
-    let context = context();
-    let schema = |schema: &str| format!(r#"{{"name":"t","inputSchema":{schema}}}"#);
-    let plain = || schema(r#"{"type":"object"}"#);
-    for (case, one, other, why) in [
-        (
-            "descriptions",
-            r#"{"name":"t","description":"One"}"#.to_owned(),
-            r#"{"name":"t","description":"Two"}"#.to_owned(),
-            Some(Unlike::Descriptions),
-        ),
-        (
-            "no description is an empty one",
-            r#"{"name":"t","description":""}"#.to_owned(),
-            r#"{"name":"t"}"#.to_owned(),
-            None,
-        ),
-        (
-            "an argument of its own",
-            plain(),
-            schema(r#"{"type":"object","properties":{"site":{"type":"string"}}}"#),
-            Some(Unlike::Argument),
-        ),
-        (
-            "an argument of its own that is escaped",
-            plain(),
-            schema(r#"{"type":"object","properties":{"s\u0069te":{"type":"string"}}}"#),
-            Some(Unlike::Argument),
-        ),
-        (
-            "an argument of its own without a schema",
-            plain(),
-            schema(r#"{"type":"object","required":["site"]}"#),
-            Some(Unlike::Argument),
-        ),
-        (
-            "an argument of that name further in",
-            plain(),
-            schema(r#"{"type":"object","properties":{"p":{"properties":{"site":{}}}}}"#),
-            None,
-        ),
-        ("a schema that is no object", plain(), schema("true"), Some(Unlike::Schema)),
-        ("a schema that is a list", plain(), schema("[1,{},[]]"), Some(Unlike::Schema)),
-        ("properties that are none", plain(), schema(r#"{"properties":[]}"#), Some(Unlike::Schema)),
-        ("required that is none", plain(), schema(r#"{"required":true}"#), Some(Unlike::Schema)),
-        (
-            "properties twice",
-            plain(),
-            schema(r#"{"properties":{},"properties":{}}"#),
-            Some(Unlike::Schema),
-        ),
-    ] {
-        let also = r#"{"name":"also"}"#;
-        let gate = fam(&[("a", &[&one, also]), ("b", &[&other, also])], &context).await;
+    for (case, other, why) in OTHERS {
+        let context = context();
+        let (plain, also) = (r#"{"name":"t"}"#, r#"{"name":"also"}"#);
+        let other = format!(r#"{{"name":"t",{other}}}"#);
+        let gate = fam(&[("a", &[plain, also]), ("b", &[&other, also])], &context).await;
         let names = gate.tools(&anybody()).await;
         let apart = gate.catalogue.snapshot().apart().to_vec();
-        match why {
-            None => {
-                assert_eq!(names, ["x_fam_also", "x_fam_t"], "{case}");
-                assert!(apart.is_empty(), "{case}: {apart:?}");
-            }
-            Some(why) => {
-                assert_eq!(names, ["x_a_t", "x_b_t", "x_fam_also"], "{case}");
-                assert_eq!(apart.iter().map(|it| it.why).collect::<Vec<_>>(), [why], "{case}");
-                assert!(
-                    apart[0].to_string().starts_with("tool \"t\" of family fam is exposed for")
-                );
-                assert_eq!(gate.tool("x_b_t", &anybody()), Some(("b".into(), "t".into())));
-            }
-        }
+        let Some(why) = why else {
+            assert_eq!(names, ["x_fam_also", "x_fam_t"], "{case}");
+            assert!(apart.is_empty(), "{case}: {apart:?}");
+            continue;
+        };
+        assert_eq!(names, ["x_a_t", "x_b_t", "x_fam_also"], "{case}");
+        assert_eq!(apart.iter().map(|it| it.why).collect::<Vec<_>>(), [why], "{case}");
+        assert!(apart[0].to_string().starts_with("tool \"t\" of family fam is exposed for"));
+        assert_eq!(gate.tool("x_b_t", &anybody()), Some(("b".into(), "t".into())), "{case}");
     }
 }
 
