@@ -156,7 +156,9 @@ impl Backside {
         let registry = Registry::start(definitions.collect(), &context);
         let news = CancellationToken::new();
         // Behind a proxy everybody comes from loopback.
-        let changes_are_open = is_loopback && config.aggregator.public_url.is_none();
+        let has_proxy =
+            config.aggregator.public_url.is_some() || !config.trusted_proxies.is_empty();
+        let changes_are_open = is_loopback && !has_proxy;
         let gate = Gate::new(changes_are_open).with_denylist(config.denylist.clone());
         let gate = Arc::new(gate);
         let catalogue = Catalogue::start(
