@@ -82,10 +82,12 @@ fn variables_win_over_the_file_and_the_file_over_defaults() {
         ("PORTCULLIS_HTTP_MAX_BODY_BYTES", "2048"),
         ("PORTCULLIS_AUTH_ALLOW_UNAUTHENTICATED", "true"),
         ("PORTCULLIS_AGGREGATOR_HOST", "0.0.0.0"),
+        ("PORTCULLIS_DENYLIST_ENABLED", "false"),
     ]);
     let config = load_files(&[("config.yaml", file)], &environment).config;
     assert_eq!((config.aggregator.port, config.http.max_body_bytes), (2, 2048));
     assert_eq!(config.aggregator.host, Host::Ip([0, 0, 0, 0].into()));
+    assert!(!config.denylist.is_enabled);
     assert_eq!((config.aggregator.muster_prefix.as_str(), config.http.drain.as_secs()), ("y", 60));
 }
 
@@ -210,6 +212,15 @@ fn session_keys_are_read_from_files_beside_the_configuration() {
     let keys = load_files(&files, &none()).config.sessions.keys;
     let bytes: Vec<_> = keys.iter().map(|key| *key.expose()).collect();
     assert_eq!(bytes, [[1; 32], [2; 32]]);
+}
+
+#[test]
+fn a_family_has_a_name_and_an_argument() {
+    let text = "apiVersion: muster.giantswarm.io/v1alpha1\nkind: MCPServer\nmetadata: {name: a}\n\
+                spec: {type: stdio, command: a, family: {name: sites, instanceArg: site}}\n";
+    let loaded = load_files(&[("mcpservers/a.yaml", text)], &none());
+    let family = loaded.servers[0].family.as_ref().expect("a family");
+    assert_eq!((&*family.name, &*family.instance_arg), ("sites", "site"));
 }
 
 #[test]

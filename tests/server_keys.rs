@@ -1,5 +1,5 @@
 //! Every key of an `MCPServer` changes how the gateway treats that server. `timeout` and `callTimeout` have their place
-//! here too; `args` and `url` are in every other test.
+//! here too; `args` and `url` are in every other test, `family` is in `families.rs`.
 
 use std::net::TcpListener;
 use std::path::Path;

@@ -300,17 +300,21 @@ async fn a_block_outlives_its_tool_and_can_be_lifted_all_the_same() {
 #[tokio::test]
 async fn behind_a_proxy_nobody_changes_what_is_blocked_and_everybody_can_look() {
     let Some(peers) = Peers::installed() else { return };
-    let config = ConfigDir::new()
-        .config("aggregator: {exposure: native, publicUrl: 'https://gate.example'}\n")
-        .server("k8s", &spec(&offer(&peers, &["kubectl_get", "kubectl_delete"]), &json!({})));
-    let gateway = Gateway::start(BINARY, config.path()).await;
-    let client = gateway.client_that_sees(&["x_k8s_kubectl_get", "core_tool_blocks"]).await;
-    let listed = names(&client).await;
-    for tool in ["core_tool_block", "core_tool_unblock"] {
-        assert!(!listed.iter().any(|name| name == tool), "{listed:?}");
-        says(&client, tool, r#"{"name":"x_k8s_kubectl_get"}"#, "aggregator.publicUrl").await;
+    let tools = offer(&peers, &["kubectl_get", "kubectl_delete"]);
+    for proxied in [
+        "aggregator: {exposure: native, publicUrl: 'https://gate.example'}\n",
+        "aggregator: {exposure: native}\ntrustedProxies: [10.0.0.0/8]\n",
+    ] {
+        let config = ConfigDir::new().config(proxied).server("k8s", &spec(&tools, &json!({})));
+        let gateway = Gateway::start(BINARY, config.path()).await;
+        let client = gateway.client_that_sees(&["x_k8s_kubectl_get", "core_tool_blocks"]).await;
+        let listed = names(&client).await;
+        for tool in ["core_tool_block", "core_tool_unblock"] {
+            assert!(!listed.iter().any(|name| name == tool), "{listed:?}");
+            says(&client, tool, r#"{"name":"x_k8s_kubectl_get"}"#, "aggregator.publicUrl").await;
+        }
+        let blocks = client.call_tool("core_tool_blocks", &json!({})).await;
+        assert!(blocks.contains("kubectl_delete") && !blocks.contains("kubectl_get"), "{blocks}");
+        gateway.until_metric(r#"portcullis_denied_total{reason="admin"}"#, |n| n > 3.5).await;
     }
-    let blocks = client.call_tool("core_tool_blocks", &json!({})).await;
-    assert!(blocks.contains("kubectl_delete") && !blocks.contains("kubectl_get"), "{blocks}");
-    gateway.until_metric(r#"portcullis_denied_total{reason="admin"}"#, |n| n > 3.5).await;
 }

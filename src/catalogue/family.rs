@@ -1,7 +1,8 @@
 //! Tools that several backends of one family have in common, exposed once with an argument that
 //! says which backend is meant.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::Entry;
-use crate::mcp::member::member;
+use crate::mcp::member::{Unclear, member};
 use crate::mcp::splice::{quoted, splice};
 use crate::mcp::{Span, params};
 
@@ -115,20 +116,22 @@ impl Family {
             added.push_str(r#","type":"object""#);
         }
         let mut edits = Vec::new();
-        let mut put =
-            |old: Option<&RawValue>, field: &str, new: &str, brackets: [char; 2]| match old {
-                Some(old) => {
-                    let at = span(schema.as_bytes(), old).start + close(old.get().as_bytes());
-                    let comma = if is_empty(old.get()) { "" } else { "," };
-                    edits.push((Span::at(at), format!("{comma}{new}").into_bytes()));
-                }
-                None => {
-                    let [open, close] = brackets;
-                    added.push_str(&format!(",\"{field}\":{open}{new}{close}"));
-                }
+        let mut put = |old: Option<&RawValue>, field: &str, new: &str, [open, shut]: [&str; 2]| {
+            let Some(old) = old else {
+                added.extend([",\"", field, "\":", open, new, shut]);
+                return;
             };
-        put(parsed.properties, "properties", &member, ['{', '}']);
-        put(parsed.required, "required", &required, ['[', ']']);
+            let at = span(schema.as_bytes(), old);
+            if !is_there(&old) {
+                edits.push((at, format!("{open}{new}{shut}").into_bytes()));
+                return;
+            }
+            let comma = if is_empty(old.get()) { "" } else { "," };
+            let end = Span::at(at.start + close(old.get().as_bytes()));
+            edits.push((end, format!("{comma}{new}").into_bytes()));
+        };
+        put(parsed.properties, "properties", &member, ["{", "}"]);
+        put(parsed.required, "required", &required, ["[", "]"]);
         let added = if is_empty(schema) { added.trim_start_matches(',') } else { &added };
         edits.push((Span::at(close(schema.as_bytes())), added.as_bytes().to_vec()));
         edited(schema.as_bytes(), edits)
@@ -154,12 +157,34 @@ impl Tool<'_> {
 
 #[derive(Default, Deserialize)]
 struct Schema<'a> {
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "params::present")]
     r#type: Option<&'a RawValue>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "params::present")]
     properties: Option<&'a RawValue>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "params::present")]
     required: Option<&'a RawValue>,
+}
+
+impl Schema<'_> {
+    /// Whether the schema of one tool is one that the argument can be added to.
+    fn unlike(&self, argument: &str) -> Option<Unlike> {
+        let properties = self.properties.filter(is_there).map_or("{}", RawValue::get);
+        let required = self.required.filter(is_there).map_or("[]", RawValue::get);
+        let Ok(required) = serde_json::from_str::<Vec<Cow<'_, str>>>(required) else {
+            return Some(Unlike::Schema);
+        };
+        match member(properties.as_bytes(), argument) {
+            Ok(None) if required.iter().any(|it| it == argument) => Some(Unlike::Argument),
+            Ok(None) => None,
+            Ok(Some(_)) | Err(Unclear::Twice) => Some(Unlike::Argument),
+            Err(Unclear::NotAnObject) => Some(Unlike::Schema),
+        }
+    }
+}
+
+/// Whether it says anything: some servers write `null` where they have nothing.
+fn is_there(raw: &&RawValue) -> bool {
+    raw.get() != "null"
 }
 
 /// Why a tool of a family is exposed for each backend alone.
@@ -198,22 +223,21 @@ impl fmt::Display for Apart {
 
 /// What the members of a family contribute to one tool, and whether they can be one.
 pub(super) fn unlike(items: &[&Bytes], argument: &str) -> Option<Unlike> {
-    let mut descriptions = BTreeMap::new();
+    let mut descriptions = BTreeSet::new();
     for item in items {
         let Ok(tool) = serde_json::from_slice::<Tool<'_>>(item) else {
             return Some(Unlike::Schema);
         };
-        descriptions.insert(tool.description(), ());
+        descriptions.insert(tool.description());
         let schema = tool.input_schema.map_or("{}", RawValue::get);
         let Ok(parsed) = serde_json::from_str::<Schema<'_>>(schema) else {
             return Some(Unlike::Schema);
         };
-        let is_array = parsed.required.is_none_or(|it| it.get().starts_with('['));
-        let properties = parsed.properties.map_or("{}", RawValue::get);
-        match member(properties.as_bytes(), argument) {
-            Ok(None) if schema.starts_with('{') && is_array => {}
-            Ok(None) | Err(_) => return Some(Unlike::Schema),
-            Ok(Some(_)) => return Some(Unlike::Argument),
+        if !schema.starts_with('{') {
+            return Some(Unlike::Schema); // a list of values passes for the fields of a struct
+        }
+        if let Some(why) = parsed.unlike(argument) {
+            return Some(why);
         }
     }
     (descriptions.len() > 1).then_some(Unlike::Descriptions)
@@ -224,7 +248,7 @@ fn with_trailer(description: &str, available: &str) -> String {
     const TRAILER: &str = "(available on servers: ";
     let end = description.trim_end();
     let own = match end.rfind(TRAILER) {
-        Some(at) if end.ends_with(')') => end[..at].trim_end(),
+        Some(at) if end[at..].find(')') == Some(end.len() - at - 1) => end[..at].trim_end(),
         _ => end,
     };
     let trailer = format!("{TRAILER}{available})");

@@ -130,7 +130,12 @@ impl Gathered {
         let (first, item) = members[0];
         let Some(name) = first.family.clone() else { return };
         let exposed = naming::of_family(offers.prefix, &name.name, &item.key);
-        if !members.iter().all(|(member, item)| self.is_free(Kind::Tool, &exposed, member, item)) {
+        let mut is_free = true;
+        for (member, item) in members {
+            // Each that loses its tool is reported.
+            is_free &= self.is_free(Kind::Tool, &exposed, member, item);
+        }
+        if !is_free {
             return;
         }
         self.taken.insert(exposed.clone(), first.handle.name().clone());

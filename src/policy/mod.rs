@@ -77,7 +77,8 @@ impl Gate {
                 reason: "admin",
                 message: format!(
                     "{} changes the gateway, which is allowed only where no stranger gets in: on \
-                     loopback listeners that no proxy stands before (aggregator.publicUrl)",
+                     loopback listeners that no proxy stands before (aggregator.publicUrl, \
+                     trustedProxies)",
                     entry.exposed
                 )
                 .into(),

@@ -81,7 +81,7 @@ fn every_name_of_the_denylist_is_found() {
 #[test]
 fn a_block_at_runtime_holds_whatever_the_configuration_allows_until_it_is_lifted() {
     let gate = gate("{enabled: false, allow: [{tool: '*_*'}], block: [{tool: rm}]}");
-    let rule = |tool: &str| gate.block_of("a", tool).map(|block| block.reason());
+    let rule = |tool: &str| gate.block_of("a", tool).map(Block::reason);
     let mut editions = gate.editions();
     for tool in ["create_incident", "plain", "rm"] {
         block(&gate, "a", tool);

@@ -1,3 +1,4 @@
+mod families;
 mod overlays;
 
 use std::sync::Arc;

@@ -142,7 +142,8 @@ impl<S> Resolve<S> {
         };
         let (tool, argument) = (&family.exposed, &family.name.instance_arg);
         let message = call.request.message();
-        let span = call.request.params().arguments;
+        // Some clients write `null` where there are none.
+        let span = call.request.params().arguments.filter(|span| message.bytes(*span) != b"null");
         let given = span.map_or(&b"{}"[..], |span| message.bytes(span));
         let found = member(given, argument).map_err(|unclear| {
             let what = match unclear {
