@@ -161,7 +161,11 @@ impl Backside {
             &background,
             news.clone(),
         );
-        catalogue.offer(builtin::entries(&builtin::Parts { catalogue: Arc::clone(&catalogue) }));
+        catalogue.offer(builtin::entries(&builtin::Parts {
+            catalogue: Arc::clone(&catalogue),
+            registry: Arc::clone(&registry),
+            background: background.clone(),
+        }));
         let (ready, is_ready) = watch::channel(false);
         let follow = |task: futures_util::future::BoxFuture<'static, ()>| {
             let news = news.clone();

@@ -4,21 +4,30 @@
 //! layers.
 
 mod arguments;
+mod auth_status;
 mod meta;
 mod tool;
 
 use std::sync::Arc;
 
+use crate::backends::Background;
 use crate::catalogue::{Catalogue, Entry};
+use crate::supervise::Registry;
 
 /// What the tools of ours look at.
 #[derive(Clone)]
 pub struct Parts {
     /// What is exposed.
     pub catalogue: Arc<Catalogue>,
+    /// All backends.
+    pub registry: Arc<Registry>,
+    /// Where work runs that takes long.
+    pub background: Background,
 }
 
 /// Everything that Portcullis itself offers.
 pub fn entries(parts: &Parts) -> Vec<Arc<Entry>> {
-    meta::entries(&parts.catalogue)
+    let mut entries = meta::entries(parts);
+    entries.push(auth_status::entry(&parts.registry));
+    entries
 }
