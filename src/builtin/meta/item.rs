@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use serde::Serialize;
-use serde::de::{Deserializer as _, MapAccess, Visitor};
 use serde::ser::{SerializeMap, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::catalogue::{Listed, Named};
+use crate::mcp::member::members;
 
 /// A JSON object in the making: members in their order, each value as it came.
 #[derive(Default)]
@@ -17,9 +17,9 @@ pub(super) struct Object<'a>(Vec<(Cow<'a, str>, Cow<'a, RawValue>)>);
 impl<'a> Object<'a> {
     /// What a list shows of it.
     pub(super) fn of(item: &'a Listed) -> Self {
-        let mut deserializer = serde_json::Deserializer::from_slice(&item.json);
         // What stands in a list has been read as an object before.
-        deserializer.deserialize_map(Members).unwrap_or_default()
+        let members = members(&item.json).unwrap_or_default();
+        Self(members.into_iter().map(|(name, value)| (name, Cow::Borrowed(value))).collect())
     }
 
     /// The same with these members first, and what we know of its origin last. Of members that
@@ -63,24 +63,6 @@ impl Serialize for Object<'_> {
             map.serialize_entry(name, value)?;
         }
         map.end()
-    }
-}
-
-struct Members;
-
-impl<'de> Visitor<'de> for Members {
-    type Value = Object<'de>;
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object<'de>, A::Error> {
-        let mut members = Vec::new();
-        while let Some(name) = map.next_key::<Cow<'de, str>>()? {
-            members.push((name, Cow::Borrowed(map.next_value::<&'de RawValue>()?)));
-        }
-        Ok(Object(members))
     }
 }
 
