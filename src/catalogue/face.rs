@@ -75,8 +75,8 @@ impl Face {
         self.items(kind).iter().find(|item| &**item.named.exposed() == key)
     }
 
-    /// What its tools say of themselves, read when first asked for: some 20 us for each tool, while
-    /// whoever asks too waits.
+    /// What its tools say of themselves, read when first asked for, which takes some 20 us for each
+    /// tool.
     pub fn index(&self) -> &Index {
         self.index.get_or_init(|| Index::new(self.items(Kind::Tool)))
     }

@@ -101,3 +101,24 @@ impl Listed {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tool_is_read_as_far_as_it_makes_sense() {
+        let labelled = r#"{"description":"d","_meta":{"x":1,"muster.giantswarm.io/labels":{"area":"maths","level":1}}}"#;
+        for (json, description, labels) in [
+            (labelled, "d", &[("area", "maths"), ("level", "1")][..]),
+            (r#"{"name":"a"}"#, "", &[]),
+            (r#"{"description":5,"_meta":[]}"#, "", &[]),
+            (r#"{"description":"d","_meta":{"muster.giantswarm.io/labels":"maths"}}"#, "d", &[]),
+        ] {
+            let tool = Described::read(0, json.as_bytes());
+            let found = tool.labels.iter().map(|(name, value)| (&**name, &**value));
+            assert_eq!(tool.description, description, "{json}");
+            assert_eq!(found.collect::<Vec<_>>(), labels, "{json}");
+        }
+    }
+}
