@@ -265,6 +265,42 @@ async fn a_call_that_is_cancelled_ends_at_the_server_too() {
 }
 
 #[tokio::test]
+async fn a_client_that_comes_back_for_its_answer_gets_it_wrapped() {
+    let config = ConfigDir::new()
+        .config("aggregator: {exposure: meta}\nhttp: {keepAlive: 1s}\n")
+        .stdio("demo", &demo(), &json!({}));
+    let gateway = Gateway::start(BINARY, config.path()).await;
+    let client = gateway.client_that_finds(&["x_demo_slow"]).await;
+    let call = json!({
+        "name": "call_tool", "_meta": {"progressToken": "token"},
+        "arguments": {"name": "x_demo_slow", "arguments": {"ms": 1500}},
+    });
+    let mut exchange = client.start("tools/call", &call).await;
+    let last = within("an event with an id", async {
+        loop {
+            let event = exchange.response.event().await.expect("the stream goes on");
+            if let Some(id) = event.id {
+                return id;
+            }
+        }
+    })
+    .await;
+    drop(exchange);
+    let mut resumed = client.resume(&last).await;
+    let answer = within("the answer", async {
+        loop {
+            let event = resumed.event().await.expect("the stream goes on");
+            if let Some(answer) = event.message().filter(|it| it.contains("\"result\"")) {
+                return answer.to_owned();
+            }
+        }
+    })
+    .await;
+    let text = result(&answer)["content"][0]["text"].clone();
+    assert_eq!(text, r#"{"isError":false,"content":[{"type":"text","text":"took 1500 ms"}]}"#);
+}
+
+#[tokio::test]
 async fn a_server_that_dies_or_talks_nonsense_is_an_error_in_the_envelope() {
     let Some(peers) = Peers::installed() else { return };
     let config = ConfigDir::new().config("aggregator: {exposure: meta}\n").stdio(
