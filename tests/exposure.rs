@@ -323,6 +323,27 @@ async fn a_server_that_dies_or_talks_nonsense_is_an_error_in_the_envelope() {
 }
 
 #[tokio::test]
+async fn a_limit_is_an_error_in_the_envelope_and_says_when_to_come_back() {
+    let config = ConfigDir::new()
+        .config(
+            "aggregator: {exposure: meta}\n\
+             toolLimits: [{tool: echo, per: all, perSecond: 0.001, burst: 1}]\n",
+        )
+        .stdio("demo", &demo(), &json!({}));
+    let gateway = Gateway::start(BINARY, config.path()).await;
+    let client = gateway.client_that_finds(&["x_demo_echo"]).await;
+    let arguments = json!({"message": "hello"});
+    assert_eq!(called(&client, "x_demo_echo", &arguments).await["isError"], false);
+    let call = json!({"name": "x_demo_echo", "arguments": arguments});
+    let refused = result(&client.call_tool("call_tool", &call).await);
+    let text = refused["content"][0]["text"].as_str().expect("a text");
+    assert!(text.contains("Tool execution failed: ") && text.contains("toolLimits[0]"), "{text}");
+    assert_eq!(refused["isError"], true);
+    let data = &refused["_meta"]["io.portcullis/error"]["data"];
+    assert!(data["retryAfter"].as_u64().is_some_and(|seconds| seconds > 900), "{refused}");
+}
+
+#[tokio::test]
 async fn many_tools_are_listed_page_by_page_and_searched() {
     const SERVERS: usize = 20;
     let mut config = ConfigDir::new().config("aggregator: {exposure: meta}\n");
