@@ -215,6 +215,7 @@ impl Backside {
             catalogue: Arc::clone(&catalogue),
             gate: Arc::clone(&gate),
             registry: Arc::clone(&registry),
+            background: background.clone(),
             set_up: set_up(loaded, way.address()),
         }));
         let (ready, is_ready) = watch::channel(false);

@@ -70,12 +70,19 @@ impl Argument {
             Takes::Flag | Takes::FlagOn if !value.is_boolean() => "a boolean value",
             Takes::Object if !value.is_object() => "a JSON object",
             Takes::Number { .. } if !value.is_number() => "a number",
-            Takes::Number { least, .. } if whole(value).is_none_or(|number| number < least) => {
-                return Some(format!("{name} must be a whole number of at least {least}"));
-            }
-            _ => return None,
+            Takes::Number { least, .. } => return of_number(name, value, least),
+            Takes::Text | Takes::Flag | Takes::FlagOn | Takes::Object => return None,
         };
         Some(format!("{name} must be {wanted}"))
+    }
+}
+
+fn of_number(name: &str, value: &Value, least: u64) -> Option<String> {
+    let is_negative = value.as_f64().is_some_and(|number| number < 0.0);
+    match whole(value) {
+        Some(number) if number >= least => None,
+        None if !is_negative => Some(format!("{name} must be a whole number")),
+        _ => Some(format!("{name} must be at least {least}")),
     }
 }
 
@@ -129,7 +136,8 @@ impl Given {
             return Err(format!("unknown args: [{unknown}]. Allowed args: [{allowed}]"));
         }
         for argument in takes {
-            match values.get(argument.name) {
+            let is_empty = |value: &&Value| argument.is_required && value.as_str() == Some("");
+            match values.get(argument.name).filter(|value| !is_empty(value)) {
                 Some(value) => argument.fault(value).map_or(Ok(()), Err)?,
                 None if argument.is_required => {
                     return Err(format!("{}{noun} is required", argument.name));
@@ -196,11 +204,15 @@ mod tests {
     fn what_does_not_fit_is_named() {
         for (given, said) in [
             ("{}", "name argument is required"),
+            (r#"{"name":""}"#, "name argument is required"),
             (r#"{"name":null}"#, "name argument is required"),
             (r#"{"name":5}"#, "name must be a string"),
             (r#"{"name":"a","limit":"5"}"#, "limit must be a number"),
-            (r#"{"name":"a","limit":0}"#, "limit must be a whole number of at least 1"),
-            (r#"{"name":"a","limit":1.5}"#, "limit must be a whole number of at least 1"),
+            (r#"{"name":"a","limit":0}"#, "limit must be at least 1"),
+            (r#"{"name":"a","limit":-1}"#, "limit must be at least 1"),
+            (r#"{"name":"a","limit":-1.5}"#, "limit must be at least 1"),
+            (r#"{"name":"a","limit":1e99}"#, "limit must be a whole number"),
+            (r#"{"name":"a","limit":1.5}"#, "limit must be a whole number"),
             (r#"{"name":"a","all":1}"#, "all must be a boolean value"),
             (r#"{"name":"a","labels":[]}"#, "labels must be a JSON object"),
             (r#"{"nam":"a"}"#, "unknown args: [nam]. Allowed args: [name, limit, all, labels]"),

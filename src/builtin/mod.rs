@@ -4,6 +4,7 @@
 //! layers.
 
 mod arguments;
+mod auth_status;
 mod core;
 mod meta;
 mod tool;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
+use crate::backends::Background;
 use crate::catalogue::{Catalogue, Entry};
 use crate::definitions::{Quarantined, Server};
 use crate::policy::Gate;
@@ -26,7 +28,9 @@ pub struct Parts {
     pub gate: Arc<Gate>,
     /// The backends.
     pub registry: Arc<Registry>,
-    /// What they and the gateway were set up as.
+    /// Where work runs that takes long.
+    pub background: Background,
+    /// What the gateway and its backends were set up as.
     pub set_up: SetUp,
 }
 
@@ -45,7 +49,8 @@ pub struct SetUp {
 
 /// Everything that Portcullis itself offers.
 pub fn entries(parts: &Parts) -> Vec<Arc<Entry>> {
-    let mut entries = meta::entries(&parts.catalogue);
+    let mut entries = meta::entries(parts);
     entries.extend(core::entries(parts));
+    entries.push(auth_status::entry(&parts.registry));
     entries
 }

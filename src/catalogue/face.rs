@@ -1,13 +1,13 @@
 //! What a client at one endpoint sees: four lists, and the way from each name to its backend.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
 use super::gather::{Gathered, Offers};
 use super::list::{InvalidCursor, List, Listed};
 use super::template::Template;
-use super::{Apart, Collision, Entry, Exposure, Named};
+use super::{Apart, Collision, Entry, Exposure, Index, Named};
 use crate::backends::{Handle, Kind};
 
 /// Whose names are shown.
@@ -28,6 +28,7 @@ pub struct Face {
     pub(super) with_resources: Vec<Arc<Handle>>,
     collisions: Vec<Collision>,
     apart: Vec<Apart>,
+    index: OnceLock<Index>,
 }
 
 impl Face {
@@ -55,7 +56,7 @@ impl Face {
         let templates = templates.collect();
         let with_resources = offers.members.iter().filter(|(_, offer)| offer.declared.resources);
         let with_resources = with_resources.map(|(member, _)| member.handle.clone()).collect();
-        Self { lists, templates, with_resources, collisions, apart }
+        Self { lists, templates, with_resources, collisions, apart, index: OnceLock::new() }
     }
 
     /// What is exposed under exactly that name, URI or URI template, shown or not.
@@ -72,6 +73,17 @@ impl Face {
     /// What policy keeps out of the client's sight.
     pub fn hidden(&self, kind: Kind) -> &[Named] {
         self.list(kind).hidden()
+    }
+
+    /// The item of exactly that name or URI, if the client may see it.
+    pub fn item(&self, kind: Kind, key: &str) -> Option<&Listed> {
+        self.items(kind).iter().find(|item| &**item.named.exposed() == key)
+    }
+
+    /// What its tools say of themselves, read when first asked for, which takes some 20 us for each
+    /// tool.
+    pub fn index(&self) -> &Index {
+        self.index.get_or_init(|| Index::new(self.items(Kind::Tool)))
     }
 
     /// What could not be shown because its name was taken.

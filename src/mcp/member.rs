@@ -1,4 +1,4 @@
-//! One member of a JSON object, found and taken out without touching the others.
+//! Members of a JSON object, found without touching their values.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -40,6 +40,29 @@ pub fn member(object: &[u8], name: &str) -> Result<Option<Member>, Unclear> {
         Ok(Found { twice: true, .. }) => Err(Unclear::Twice),
         Ok(Found { member, .. }) => Ok(member),
         Err(_) => Err(Unclear::NotAnObject),
+    }
+}
+
+/// All members of a JSON object, in their order; `None` if it is none.
+pub fn members(object: &[u8]) -> Option<Vec<(Cow<'_, str>, &RawValue)>> {
+    serde_json::Deserializer::from_slice(object).deserialize_map(All).ok()
+}
+
+struct All;
+
+impl<'de> Visitor<'de> for All {
+    type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = Vec::new();
+        while let Some(member) = map.next_entry()? {
+            members.push(member);
+        }
+        Ok(members)
     }
 }
 

@@ -43,11 +43,16 @@ pub fn error(
 
 /// A successful response with a result that is JSON already.
 pub fn result(id: &RequestId, result: &[u8]) -> Bytes {
-    let mut out = Vec::with_capacity(result.len() + 48);
+    result_of(id, result.len(), |out| out.extend_from_slice(result))
+}
+
+/// A successful response with the JSON that `write` appends: some `size` bytes.
+pub fn result_of(id: &RequestId, size: usize, write: impl FnOnce(&mut Vec<u8>)) -> Bytes {
+    let mut out = Vec::with_capacity(size + 48);
     out.extend_from_slice(br#"{"jsonrpc":"2.0","id":"#);
     out.extend_from_slice(id.as_bytes());
     out.extend_from_slice(br#","result":"#);
-    out.extend_from_slice(result);
+    write(&mut out);
     out.push(b'}');
     out.into()
 }

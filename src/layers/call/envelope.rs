@@ -2,6 +2,7 @@
 //!
 //! Whatever the request comes to is inside, raw: images, audio, blobs and `_meta` as they came.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -9,6 +10,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::call::{Error, Notes, Response, Spelling};
+use crate::mcp::member::members;
 use crate::mcp::splice::quoted;
 use crate::mcp::{Message, RequestId, response};
 
@@ -36,142 +38,162 @@ impl Envelope {
             Ok(Response { bytes, outcome }) => (bytes, outcome),
         };
         let answer = Message::parse(bytes).map_err(|_| Error::NoResponse)?;
-        let result = match answer.result() {
-            Some(result) => self.result(&result),
-            None => self.failure(&answer),
-        };
-        Ok(Response { bytes: response::result(&self.id, &result), outcome })
+        let size = answer.raw().len() * 5 / 4 + 256;
+        let bytes = response::result_of(&self.id, size, |out| match answer.result() {
+            Some(result) => self.result(out, &result),
+            None => self.failure(out, &answer),
+        });
+        Ok(Response { bytes, outcome })
     }
 
-    fn result(&self, result: &[u8]) -> Vec<u8> {
-        match self.spelling {
-            Spelling::CallTool => tool(result),
-            Spelling::GetResource => resource(result),
-            Spelling::GetPrompt => prompt(result),
+    fn result(&self, out: &mut Vec<u8>, result: &[u8]) {
+        let mut object = Object::open(out);
+        match (members(result), self.spelling) {
+            (Some(members), Spelling::CallTool) => tool(&mut object, &members),
+            (Some(members), Spelling::GetResource) => resource(&mut object, result, &members),
+            (Some(members), Spelling::GetPrompt) => prompt(&mut object, result, &members),
+            (None, _) => object.text(&String::from_utf8_lossy(result)),
         }
+        object.close();
     }
 
     /// The text says what failed; the error itself, with its code and data, is in `_meta`.
-    fn failure(&self, answer: &Message) -> Vec<u8> {
-        #[derive(Default, Deserialize)]
+    fn failure(&self, out: &mut Vec<u8>, answer: &Message) {
+        #[derive(Deserialize)]
         struct Failure {
-            #[serde(default)]
             message: String,
         }
         let error = answer.error().unwrap_or_default();
-        let failure: Failure = serde_json::from_slice(&error).unwrap_or_default();
+        let message = match serde_json::from_slice(&error) {
+            Ok(Failure { message }) => message,
+            Err(_) => String::from_utf8_lossy(&error).into_owned(),
+        };
         let what = match self.spelling {
             Spelling::CallTool => "Tool execution failed",
             Spelling::GetResource => "Failed to get resource",
             Spelling::GetPrompt => "Failed to get prompt",
         };
-        let text = quoted(&format!("{what}: {}", failure.message));
-        let _ = self.notes.error.set(failure.message);
-        let content = [br#"[{"type":"text","text":"#, &*text, b"}]"].concat();
-        let content = match self.spelling {
+        let text = format!("{what}: {message}");
+        let _ = self.notes.error.set(message);
+        let mut object = Object::open(out);
+        match self.spelling {
             Spelling::CallTool => {
-                text_content(&[br#"{"isError":true,"content":"#, &*content, b"}"].concat())
+                let mut inner = Vec::new();
+                let mut own = Object::open(&mut inner);
+                own.put("isError", b"true");
+                own.text(&text);
+                own.close();
+                object.text(&String::from_utf8_lossy(&inner));
             }
-            Spelling::GetResource | Spelling::GetPrompt => content,
-        };
+            Spelling::GetResource | Spelling::GetPrompt => object.text(&text),
+        }
+        object.put("isError", b"true");
         let meta = [br#"{"io.portcullis/error":"#, &*error, b"}"].concat();
-        object(&[("content", &content), ("isError", b"true"), ("_meta", &meta)])
+        object.put("_meta", &meta);
+        object.close();
     }
 }
 
-#[derive(Default, Deserialize)]
-struct ToolResult<'a> {
-    #[serde(borrow, default)]
-    content: Option<&'a RawValue>,
-    #[serde(default, rename = "isError")]
-    is_error: bool,
-    #[serde(borrow, default, rename = "structuredContent")]
-    structured_content: Option<&'a RawValue>,
-    #[serde(borrow, default, rename = "_meta")]
-    meta: Option<&'a RawValue>,
+type Members<'a> = [(Cow<'a, str>, &'a RawValue)];
+
+fn find<'a>(members: &Members<'a>, name: &str) -> Option<&'a str> {
+    members.iter().find(|(it, _)| it == name).map(|(_, value)| value.get())
 }
 
-/// One text that holds the tool's own result as JSON; errors and structured content show outside
-/// too, for clients that look there.
-fn tool(result: &[u8]) -> Vec<u8> {
-    let Ok(parsed) = serde_json::from_slice::<ToolResult<'_>>(result) else {
-        return object(&[("content", &text_content(result)), ("isError", b"false")]);
-    };
-    let is_error: &[u8] = if parsed.is_error { b"true" } else { b"false" };
-    let content = parsed.content.map_or(&b"[]"[..], |raw| raw.get().as_bytes());
-    let structured = parsed.structured_content.map(|raw| raw.get().as_bytes());
-    let meta = parsed.meta.map(|raw| raw.get().as_bytes());
-    let mut inner = vec![("isError", is_error), ("content", content)];
-    inner.extend(structured.map(|raw| ("structuredContent", raw)));
-    inner.extend(meta.map(|raw| ("_meta", raw)));
-    let text = text_content(&object(&inner));
-    let mut outer = vec![("content", &*text), ("isError", is_error)];
-    outer.extend(structured.map(|raw| ("structuredContent", raw)));
-    outer.extend(meta.map(|raw| ("_meta", raw)));
-    object(&outer)
+/// One text that holds the tool's own result as JSON. Outside is everything but the content again:
+/// errors and structured content, for clients that look there, `_meta`, and what we do not know.
+fn tool(out: &mut Object<'_>, members: &Members<'_>) {
+    let is_error = if find(members, "isError") == Some("true") { "true" } else { "false" };
+    let mut text = Vec::with_capacity(out.0.capacity());
+    let mut inner = Object::open(&mut text);
+    inner.put("isError", is_error.as_bytes());
+    inner.put("content", find(members, "content").unwrap_or("[]").as_bytes());
+    others(&mut inner, members);
+    inner.close();
+    out.text(&String::from_utf8_lossy(&text));
+    out.put("isError", is_error.as_bytes());
+    others(out, members);
 }
 
-#[derive(Default, Deserialize)]
-struct ReadResult<'a> {
-    #[serde(borrow, default)]
-    contents: Vec<&'a RawValue>,
-    #[serde(borrow, default, rename = "_meta")]
-    meta: Option<&'a RawValue>,
+fn others(out: &mut Object<'_>, members: &Members<'_>) {
+    for (name, value) in members.iter().filter(|(it, _)| it != "isError" && it != "content") {
+        out.put(name, value.get().as_bytes());
+    }
 }
 
 /// Texts as one text, with the whole result beside it; anything else as embedded resources.
-fn resource(result: &[u8]) -> Vec<u8> {
+fn resource(out: &mut Object<'_>, result: &[u8], members: &Members<'_>) {
     #[derive(Deserialize)]
     struct Contents {
-        text: Option<String>,
+        text: String,
     }
-    let parsed: ReadResult<'_> = serde_json::from_slice(result).unwrap_or_default();
-    let text = |raw: &&RawValue| serde_json::from_str::<Contents>(raw.get()).ok()?.text;
-    let texts: Vec<_> = parsed.contents.iter().filter_map(text).collect();
-    if texts.len() == parsed.contents.len() {
-        let content = text_content(texts.join("\n").as_bytes());
-        return with_meta(&[("content", &content), ("structuredContent", result)], parsed.meta);
+    let contents = find(members, "contents").unwrap_or_default();
+    let Ok(contents) = serde_json::from_str::<Vec<&RawValue>>(contents) else {
+        out.text(&String::from_utf8_lossy(result));
+        return out.meta(members);
+    };
+    let text = |raw: &&RawValue| serde_json::from_str::<Contents>(raw.get()).ok();
+    let texts: Option<Vec<_>> = contents.iter().map(|raw| Some(text(raw)?.text)).collect();
+    if let Some(texts) = texts {
+        out.text(&texts.join("\n"));
+        out.put("structuredContent", result);
+        return out.meta(members);
     }
-    let embedded = |raw: &&RawValue| format!(r#"{{"type":"resource","resource":{}}}"#, raw.get());
-    let content = parsed.contents.iter().map(embedded).collect::<Vec<_>>().join(",");
-    with_meta(&[("content", format!("[{content}]").as_bytes())], parsed.meta)
-}
-
-#[derive(Default, Deserialize)]
-struct PromptResult<'a> {
-    #[serde(borrow, default)]
-    messages: Option<&'a RawValue>,
-    #[serde(borrow, default, rename = "_meta")]
-    meta: Option<&'a RawValue>,
+    let embedded = |raw: &&RawValue| format!(r#"{{"type":"resource","resource":{raw}}}"#);
+    let content = contents.iter().map(embedded).collect::<Vec<_>>().join(",");
+    out.put("content", format!("[{content}]").as_bytes());
+    for (name, value) in members.iter().filter(|(it, _)| it != "contents" && it != "content") {
+        out.put(name, value.get().as_bytes());
+    }
 }
 
 /// The messages as JSON, with the whole result beside them.
-fn prompt(result: &[u8]) -> Vec<u8> {
-    let parsed: PromptResult<'_> = serde_json::from_slice(result).unwrap_or_default();
-    let messages = parsed.messages.map_or("[]", RawValue::get);
-    let content = text_content(messages.as_bytes());
-    with_meta(&[("content", &content), ("structuredContent", result)], parsed.meta)
+fn prompt(out: &mut Object<'_>, result: &[u8], members: &Members<'_>) {
+    out.text(find(members, "messages").unwrap_or("[]"));
+    out.put("structuredContent", result);
+    out.meta(members);
 }
 
-fn with_meta(fields: &[(&str, &[u8])], meta: Option<&RawValue>) -> Vec<u8> {
-    let mut fields = fields.to_vec();
-    fields.extend(meta.map(|raw| ("_meta", raw.get().as_bytes())));
-    object(&fields)
-}
+/// A JSON object that is written member by member.
+struct Object<'a>(&'a mut Vec<u8>);
 
-fn text_content(text: &[u8]) -> Vec<u8> {
-    let text = quoted(&String::from_utf8_lossy(text));
-    [br#"[{"type":"text","text":"#, &*text, b"}]"].concat()
-}
-
-fn object(fields: &[(&str, &[u8])]) -> Vec<u8> {
-    let size: usize = fields.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
-    let mut out = Vec::with_capacity(size + 2);
-    for (at, (name, value)) in fields.iter().enumerate() {
-        out.push(if at == 0 { b'{' } else { b',' });
-        out.extend_from_slice(format!("\"{name}\":").as_bytes());
-        out.extend_from_slice(value);
+impl<'a> Object<'a> {
+    fn open(out: &'a mut Vec<u8>) -> Self {
+        out.push(b'{');
+        Self(out)
     }
-    out.push(b'}');
-    out
+
+    fn name(&mut self, name: &str) {
+        if self.0.last() != Some(&b'{') {
+            self.0.push(b',');
+        }
+        self.0.extend_from_slice(&quoted(name));
+        self.0.push(b':');
+    }
+
+    fn put(&mut self, name: &str, value: &[u8]) {
+        self.name(name);
+        self.0.extend_from_slice(value);
+    }
+
+    /// `content` with one text.
+    fn text(&mut self, text: &str) {
+        self.name("content");
+        self.0.extend_from_slice(br#"[{"type":"text","text":"#);
+        serde_json::to_writer(&mut *self.0, text).expect("writing to a vector does not fail");
+        self.0.extend_from_slice(b"}]");
+    }
+
+    fn meta(&mut self, members: &Members<'_>) {
+        if let Some(meta) = find(members, "_meta") {
+            self.put("_meta", meta.as_bytes());
+        }
+    }
+
+    fn close(self) {
+        self.0.push(b'}');
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,40 +1,33 @@
 //! What a tool that stands for a request of another kind means.
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::call::{Request, Spelling};
-use crate::mcp::member::member;
-use crate::mcp::splice::splice;
-use crate::mcp::{Message, Span, params};
+use crate::mcp::member::members;
+use crate::mcp::splice::{quoted, splice};
+use crate::mcp::{Message, Span};
 
-#[derive(Default, Deserialize)]
-struct Arguments<'a> {
-    #[serde(borrow, default, deserialize_with = "params::present")]
-    name: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "params::present")]
-    uri: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "params::present")]
-    arguments: Option<&'a RawValue>,
-}
-
-/// The request that is meant: with the same id and `_meta`, every value as it came.
+/// The request that is meant: with the same id and the same other parameters, every value as it
+/// came.
 ///
 /// # Errors
 /// With a text that says which argument is missing or wrong.
 pub(super) fn meant(spelling: Spelling, request: &Request) -> Result<Request, String> {
     let message = request.message();
     let given = request.params().arguments.map_or(&b"{}"[..], |span| message.bytes(span));
-    if given.first() != Some(&b'{') {
-        return Err("the arguments must be a JSON object".to_owned());
-    }
-    let given: Arguments<'_> =
-        serde_json::from_slice(given).map_err(|error| format!("invalid arguments: {error}"))?;
+    let allowed: &[_] = match spelling {
+        Spelling::CallTool | Spelling::GetPrompt => &["name", "arguments"],
+        Spelling::GetResource => &["uri"],
+    };
+    let given = read(given, allowed)?;
+    let argument = |name| given.get(name).copied();
     let bytes = match spelling {
         Spelling::CallTool => {
-            let name = text(given.name, "name")?;
-            let (arguments, _) = object(given.arguments)?;
+            let name = text(argument("name"), "name")?;
+            let arguments = object(argument("arguments"))?.unwrap_or(b"{}");
             let params = request.params();
             let whole =
                 [(params.name.as_ref().map(|it| it.span), name), (params.arguments, arguments)];
@@ -44,51 +37,71 @@ pub(super) fn meant(spelling: Spelling, request: &Request) -> Result<Request, St
             splice(message.raw(), &edits)
         }
         Spelling::GetResource => {
-            request_of(message, "resources/read", &[("uri", text(given.uri, "uri")?)])
+            request_of(message, "resources/read", &[("uri", text(argument("uri"), "uri")?)])
         }
         Spelling::GetPrompt => {
-            let name = ("name", text(given.name, "name")?);
-            match object(given.arguments)? {
-                (arguments, true) => {
-                    request_of(message, "prompts/get", &[name, ("arguments", arguments)])
-                }
-                (_, false) => request_of(message, "prompts/get", &[name]),
-            }
+            let mut params = vec![("name", text(argument("name"), "name")?)];
+            params.extend(object(argument("arguments"))?.map(|it| ("arguments", it)));
+            request_of(message, "prompts/get", &params)
         }
     };
     let message = Message::parse(bytes).map_err(|error| error.to_string())?;
     Request::new(message).map_err(|error| error.to_string())
 }
 
+/// The arguments by their names, each once.
+fn read<'a>(given: &'a [u8], allowed: &[&str]) -> Result<HashMap<String, &'a RawValue>, String> {
+    let members = members(given).ok_or("arguments must be a JSON object")?;
+    let is_known = |name: &str| allowed.contains(&name);
+    let unknown: Vec<_> =
+        members.iter().map(|(name, _)| &**name).filter(|name| !is_known(name)).collect();
+    if !unknown.is_empty() {
+        let (unknown, allowed) = (unknown.join(", "), allowed.join(", "));
+        return Err(format!("unknown args: [{unknown}]. Allowed args: [{allowed}]"));
+    }
+    let mut arguments = HashMap::new();
+    for (name, value) in members {
+        let name = name.into_owned();
+        if arguments.contains_key(&name) {
+            return Err(format!("{name} stands there twice"));
+        }
+        arguments.insert(name, value);
+    }
+    Ok(arguments)
+}
+
 fn text<'a>(raw: Option<&'a RawValue>, argument: &str) -> Result<&'a [u8], String> {
     match raw.map(RawValue::get) {
+        None | Some("null" | "\"\"") => Err(format!("{argument} argument is required")),
         Some(text) if text.starts_with('"') => Ok(text.as_bytes()),
-        None | Some("null") => Err(format!("{argument} argument is required")),
-        Some(_) => Err(format!("{argument} argument must be a string")),
+        Some(_) => Err(format!("{argument} must be a string")),
     }
 }
 
-/// An object, and whether it was there.
-fn object(raw: Option<&RawValue>) -> Result<(&[u8], bool), String> {
+/// An object, if it is there.
+fn object(raw: Option<&RawValue>) -> Result<Option<&[u8]>, String> {
     match raw.map(RawValue::get) {
-        None | Some("null") => Ok((b"{}", false)),
-        Some(object) if object.starts_with('{') => Ok((object.as_bytes(), true)),
+        None | Some("null") => Ok(None),
+        Some(object) if object.starts_with('{') => Ok(Some(object.as_bytes())),
         Some(_) => Err("arguments must be a JSON object".to_owned()),
     }
 }
 
-/// A request with the id and the `_meta` of another one.
+/// A request with the id of another one and those of its parameters that belong to any request:
+/// `_meta`, and what revisions still to come put beside it.
 fn request_of(message: &Message, method: &str, params: &[(&str, &[u8])]) -> Bytes {
-    let given = message.params().unwrap_or(b"{}");
-    let meta = member(given, "_meta").ok().flatten();
-    let meta = meta.map(|it| ("_meta", &given[it.value.start..it.value.end]));
+    let given = members(message.params().unwrap_or(b"{}")).unwrap_or_default();
+    let own = ["name", "arguments", "uri"];
+    let kept = given.iter().filter(|(name, _)| !own.contains(&&**name));
+    let kept = kept.map(|(name, value)| (&**name, value.get().as_bytes()));
     let id: Span = message.id_span().expect("a request has an id");
     let mut out = br#"{"jsonrpc":"2.0","id":"#.to_vec();
     out.extend_from_slice(message.bytes(id));
     out.extend_from_slice(format!(r#","method":"{method}","params":{{"#).as_bytes());
-    for (at, (name, value)) in params.iter().copied().chain(meta).enumerate() {
-        let comma = if at > 0 { "," } else { "" };
-        out.extend_from_slice(format!("{comma}\"{name}\":").as_bytes());
+    for (at, (name, value)) in params.iter().copied().chain(kept).enumerate() {
+        out.extend_from_slice(if at > 0 { b"," } else { b"" });
+        out.extend_from_slice(&quoted(name));
+        out.push(b':');
         out.extend_from_slice(value);
     }
     out.extend_from_slice(b"}}");
@@ -101,7 +114,7 @@ mod tests {
 
     fn asked(spelling: Spelling, arguments: &str) -> Result<String, String> {
         let text = format!(
-            r#"{{"id":"7","jsonrpc":"2.0","method":"tools/call","params":{{"_meta":{{"progressToken":1}},"arguments":{arguments},"name":"x"}}}}"#
+            r#"{{"id":"7","jsonrpc":"2.0","method":"tools/call","params":{{"_meta":{{"progressToken":1}},"x":[1.0],"arguments":{arguments},"name":"x"}}}}"#
         );
         let request = Request::new(Message::parse(Bytes::from(text)).unwrap()).unwrap();
         let meant = meant(spelling, &request)?;
@@ -113,19 +126,19 @@ mod tests {
         let asked = |spelling, arguments| asked(spelling, arguments).unwrap();
         assert_eq!(
             asked(Spelling::CallTool, r#"{"name":"a\u0062","arguments":{"n": 1.0}}"#),
-            r#"{"id":"7","jsonrpc":"2.0","method":"tools/call","params":{"_meta":{"progressToken":1},"arguments":{"n": 1.0},"name":"a\u0062"}}"#
+            r#"{"id":"7","jsonrpc":"2.0","method":"tools/call","params":{"_meta":{"progressToken":1},"x":[1.0],"arguments":{"n": 1.0},"name":"a\u0062"}}"#
         );
         assert_eq!(
             asked(Spelling::CallTool, r#"{"name":"a","arguments":null}"#),
-            r#"{"id":"7","jsonrpc":"2.0","method":"tools/call","params":{"_meta":{"progressToken":1},"arguments":{},"name":"a"}}"#
+            r#"{"id":"7","jsonrpc":"2.0","method":"tools/call","params":{"_meta":{"progressToken":1},"x":[1.0],"arguments":{},"name":"a"}}"#
         );
         assert_eq!(
             asked(Spelling::GetResource, r#"{"uri":"a://b"}"#),
-            r#"{"jsonrpc":"2.0","id":"7","method":"resources/read","params":{"uri":"a://b","_meta":{"progressToken":1}}}"#
+            r#"{"jsonrpc":"2.0","id":"7","method":"resources/read","params":{"uri":"a://b","_meta":{"progressToken":1},"x":[1.0]}}"#
         );
         assert_eq!(
             asked(Spelling::GetPrompt, r#"{"arguments":{"x":"y"},"name":"p"}"#),
-            r#"{"jsonrpc":"2.0","id":"7","method":"prompts/get","params":{"name":"p","arguments":{"x":"y"},"_meta":{"progressToken":1}}}"#
+            r#"{"jsonrpc":"2.0","id":"7","method":"prompts/get","params":{"name":"p","arguments":{"x":"y"},"_meta":{"progressToken":1},"x":[1.0]}}"#
         );
     }
 
@@ -133,14 +146,20 @@ mod tests {
     fn wrong_arguments_are_named() {
         for (spelling, arguments, said) in [
             (Spelling::CallTool, "{}", "name argument is required"),
-            (Spelling::CallTool, r#"{"name":5}"#, "name argument must be a string"),
+            (Spelling::CallTool, r#"{"name":5}"#, "name must be a string"),
             (
                 Spelling::CallTool,
                 r#"{"name":"a","arguments":[]}"#,
                 "arguments must be a JSON object",
             ),
-            (Spelling::CallTool, r#"["a"]"#, "the arguments must be a JSON object"),
-            (Spelling::CallTool, r#"{"name":"a","name":"b"}"#, "duplicate field"),
+            (Spelling::CallTool, r#"["a"]"#, "arguments must be a JSON object"),
+            (Spelling::CallTool, r#"{"name":"a","name":"b"}"#, "name stands there twice"),
+            (Spelling::CallTool, r#"{"name":""}"#, "name argument is required"),
+            (
+                Spelling::CallTool,
+                r#"{"name":"a","args":{}}"#,
+                "unknown args: [args]. Allowed args: [name, arguments]",
+            ),
             (Spelling::GetResource, r#"{"uri":null}"#, "uri argument is required"),
             (
                 Spelling::GetPrompt,

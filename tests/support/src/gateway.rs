@@ -91,13 +91,24 @@ impl Gateway {
     /// Waits until all these tools are listed, and gives the client that saw them. A list waits for backends in their
     /// first start, but not as long as a busy machine may take to start five of them.
     pub async fn client_that_sees(&self, tools: &[&str]) -> RawClient {
+        self.client_with(tools, "tools/list", &json!({})).await
+    }
+
+    /// The same where the meta-tools alone are listed.
+    pub async fn client_that_finds(&self, tools: &[&str]) -> RawClient {
+        let params = json!({"name": "list_tools", "arguments": {"limit": 10_000}});
+        self.client_with(tools, "tools/call", &params).await
+    }
+
+    async fn client_with(&self, tools: &[&str], method: &str, params: &Value) -> RawClient {
         let client = RawClient::connect(&self.mcp, &json!({})).await;
         let mut ticks = tokio::time::interval(Duration::from_millis(50));
         let what = format!("a list with {tools:?}");
         within(&what, async {
             loop {
                 ticks.tick().await;
-                let list = client.call("tools/list", &json!({})).await;
+                // What a meta-tool lists is text, with escaped quotes.
+                let list = client.call(method, params).await.replace('\\', "");
                 if tools.iter().all(|tool| list.contains(&format!("\"{tool}\""))) {
                     break;
                 }
