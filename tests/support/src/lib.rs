@@ -4,6 +4,7 @@
 //! - [`Backend`]: one of those servers, running on a free port. [`Gateway`]: the real binary, running on free ports.
 //! - [`ConfigDir`]: a configuration directory that lasts as long as its test.
 //! - [`RawClient`] and [`wire`]: an MCP client that sends and shows exact bytes.
+//! - [`Ingress`]: nginx or HAProxy before a gateway. [`Prometheus`]: one that reads its metrics.
 //! - [`ImageRoot`]: a root with nothing but what the container image holds.
 //!
 //! Everything here panics when something is wrong, because that is how a test fails, and every wait has a deadline.
@@ -14,9 +15,11 @@ mod client;
 mod config_dir;
 mod gateway;
 mod image;
+mod ingress;
 mod metrics;
 mod peers;
 mod process;
+mod prometheus;
 mod raw_client;
 mod rmcp_client;
 mod scrape;
@@ -31,8 +34,10 @@ pub use client::{Client, Conformance};
 pub use config_dir::ConfigDir;
 pub use gateway::Gateway;
 pub use image::ImageRoot;
+pub use ingress::{Door, Ingress, Proxy};
 pub use peers::{Peers, skip};
 pub use process::{Process, Signal, is_running, kill};
+pub use prometheus::Prometheus;
 pub use raw_client::{Exchange, RawClient, member};
 pub use sse::{Event, Parser};
 

@@ -9,6 +9,7 @@ use std::process::Command;
 #[derive(Clone, Debug)]
 pub struct Peers {
     root: PathBuf,
+    authority: Option<PathBuf>,
 }
 
 impl Peers {
@@ -18,12 +19,25 @@ impl Peers {
         let root =
             root.canonicalize().unwrap_or_else(|error| panic!("{}: {error}", root.display()));
         match check(&root) {
-            Ok(()) => Some(Self { root }),
+            Ok(()) => Some(Self { root, authority: None }),
             Err(why) => {
                 skip(&why);
                 None
             }
         }
+    }
+
+    /// The same, whose clients trust this certificate authority, in PEM, over TLS.
+    #[must_use]
+    pub fn trusting(&self, authority: &Path) -> Self {
+        Self { authority: Some(authority.to_owned()), ..self.clone() }
+    }
+
+    /// The variables that tell Node and Python whom to trust.
+    pub(crate) fn trust(&self) -> Vec<(&'static str, &Path)> {
+        let authority = self.authority.as_deref();
+        let names = ["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE"];
+        names.into_iter().filter_map(|name| Some((name, authority?))).collect()
     }
 
     /// A file of `tests/peers`.
@@ -132,7 +146,7 @@ fn check(root: &Path) -> Result<(), String> {
             return Err("the peers are not installed: run tests/peers/install".to_owned());
         }
     }
-    for tool in ["node", "promtool"] {
+    for tool in ["node", "nginx", "haproxy", "prometheus", "promtool"] {
         if !root.join("bin").join(tool).exists() {
             return Err(format!("{tool} is not installed: run tests/peers/install"));
         }

@@ -36,8 +36,13 @@ pub struct Process {
 
 impl Process {
     /// Starts `command` with no stdin. `name` stands in the messages of failures.
-    pub fn spawn(name: &str, mut command: Command) -> Self {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    pub fn spawn(name: &str, command: Command) -> Self {
+        Self::spawn_with(name, command, Stdio::null())
+    }
+
+    /// As [`Process::spawn`], with something to read from or to listen on.
+    pub fn spawn_with(name: &str, mut command: Command, stdin: Stdio) -> Self {
+        command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         let mut child =
             command.spawn().unwrap_or_else(|error| panic!("{name}: {command:?}: {error}"));
         let (sender, output) = watch::channel(Output { open_pipes: 2, ..Output::default() });
