@@ -3,6 +3,7 @@
 pub mod app;
 pub mod authn;
 pub mod backends;
+pub mod builtin;
 pub mod call;
 pub mod catalogue;
 pub mod cli;

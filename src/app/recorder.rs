@@ -16,9 +16,10 @@ pub(super) struct CallRecorder {
 impl Recorder for CallRecorder {
     fn record(&self, record: &Record) {
         let duration = record.started.elapsed();
+        let method = record.notes.method.get().copied().unwrap_or(record.method);
         let (name, backend) = (record.notes.name.get(), record.notes.backend.get());
         metrics::call_ended(
-            record.method.as_str(),
+            method.as_str(),
             name.cloned().unwrap_or_default(),
             backend.cloned().unwrap_or_default(),
             record.outcome,
@@ -26,7 +27,7 @@ impl Recorder for CallRecorder {
         );
         let Some(log) = &self.log else { return };
         log.write(&call_log::Record {
-            method: record.method.as_str(),
+            method: method.as_str(),
             tool: name.map_or("", |name| name),
             backend: backend.map_or("", |backend| backend),
             outcome: record.outcome,

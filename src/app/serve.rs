@@ -18,7 +18,8 @@ use super::recorder::CallRecorder;
 use super::stack::{Edge, Parts};
 use super::{follow, print, stack};
 use crate::backends::{self, Background};
-use crate::catalogue::{Catalogue, Member, Naming};
+use crate::builtin;
+use crate::catalogue::{Catalogue, Exposing, Judge, Member, Naming};
 use crate::definitions::{Quarantined, Server};
 use crate::layers::http::streams::Streams;
 use crate::observe::call_log::CallLog;
@@ -53,7 +54,8 @@ pub async fn serve(
     let shutdown = Shutdown::new();
     // First of all lines: what backends say comes as they start.
     say(&print::addresses(&listeners, &metrics_listeners));
-    let backside = Backside::start(&loaded, Arc::new(Trust::new(extra_ca_files)?))?;
+    let trust = Arc::new(Trust::new(extra_ca_files)?);
+    let backside = Backside::start(&loaded, trust, listeners.is_loopback())?;
 
     let url = print::client_url(&listeners, config.aggregator.public_url.as_ref());
     let readiness = Readiness::new(backside.ready.clone(), shutdown.clone());
@@ -121,6 +123,7 @@ struct Backside {
     trust: Arc<Trust>,
     sessions: Arc<Sessions>,
     registry: Arc<Registry>,
+    gate: Arc<Gate>,
     catalogue: Arc<Catalogue>,
     ready: watch::Receiver<bool>,
     /// Ends what would follow news for ever.
@@ -128,7 +131,7 @@ struct Backside {
 }
 
 impl Backside {
-    fn start(loaded: &Loaded, trust: Arc<Trust>) -> anyhow::Result<Self> {
+    fn start(loaded: &Loaded, trust: Arc<Trust>, is_loopback: bool) -> anyhow::Result<Self> {
         let config = &loaded.config;
         let background = Background { runtime: Handle::current(), tasks: TaskTracker::new() };
         let keys: Vec<[u8; 32]> = config.sessions.keys.iter().map(|key| *key.expose()).collect();
@@ -145,12 +148,19 @@ impl Backside {
         });
         let registry = Registry::start(definitions.collect(), &context);
         let news = CancellationToken::new();
+        let gate = Arc::new(Gate::new(is_loopback));
         let catalogue = Catalogue::start(
             config.catalogue.clone(),
+            Exposing {
+                exposure: config.aggregator.exposure,
+                prefix: config.aggregator.muster_prefix.clone(),
+            },
+            Arc::clone(&gate) as Arc<dyn Judge>,
             members(&loaded.servers, &registry, &config.aggregator.muster_prefix),
             &background,
             news.clone(),
         );
+        catalogue.offer(builtin::entries(&builtin::Parts { catalogue: Arc::clone(&catalogue) }));
         let (ready, is_ready) = watch::channel(false);
         let follow = |task: futures_util::future::BoxFuture<'static, ()>| {
             let news = news.clone();
@@ -162,7 +172,7 @@ impl Backside {
         follow(Box::pin(follow::list_changes(Arc::clone(&catalogue), Arc::clone(&sessions))));
         follow(Box::pin(follow::updates(context.updates.subscribe(), Arc::clone(&sessions))));
         follow(Box::pin(follow::readiness(Arc::clone(&registry), ready)));
-        Ok(Self { background, trust, sessions, registry, catalogue, ready: is_ready, news })
+        Ok(Self { background, trust, sessions, registry, gate, catalogue, ready: is_ready, news })
     }
 
     fn parts(
@@ -184,7 +194,7 @@ impl Backside {
         Parts {
             shared: Arc::new(shared),
             catalogue: Arc::clone(&self.catalogue),
-            gate: Arc::new(Gate::default()),
+            gate: Arc::clone(&self.gate),
             recorder: CallRecorder { log: is_logged.then(|| CallLog::new(format)) },
             trust: Arc::clone(&self.trust),
             ending: Ending {
@@ -248,6 +258,7 @@ fn members(servers: &[Server], registry: &Registry, muster_prefix: &str) -> Vec<
         Member {
             handle: Arc::clone(handle),
             naming: Naming::new(muster_prefix, prefix, server.expose.prefix),
+            family: server.family.clone(),
         }
     };
     servers.iter().map(member).collect()

@@ -11,7 +11,7 @@ use url::Url;
 
 use super::recorder::CallRecorder;
 use crate::catalogue::Catalogue;
-use crate::error::Error;
+use crate::error::{Error, render_call};
 use crate::layers::call::dispatch::{self, Dispatch};
 use crate::layers::call::policy::PolicyLayer;
 use crate::layers::call::record::{RecordLayer, Recorder};
@@ -144,7 +144,7 @@ impl<R: Recorder + Sync> Parts<R> {
             // Sees every call, also those that name nothing or are denied.
             .layer(RecordLayer::new(self.recorder.clone()))
             // Before anything is decided: what follows sees the real tool.
-            .layer(ResolveLayer::new(Arc::clone(&self.catalogue)))
+            .layer(ResolveLayer::new(Arc::clone(&self.catalogue), render_call))
             .layer(PolicyLayer::new(Arc::clone(&self.gate)))
             .service(dispatch::service(dispatch))
     }

@@ -12,10 +12,10 @@ use crate::mcp::params::InvalidParams;
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
     /// No such tool is exposed to this caller.
-    #[error("unknown tool: {0}")]
+    #[error("tool not found: {0}")]
     UnknownTool(Box<str>),
     /// No such prompt is exposed to this caller.
-    #[error("unknown prompt: {0}")]
+    #[error("prompt not found: {0}")]
     UnknownPrompt(Box<str>),
     /// No such resource is exposed to this caller.
     #[error("resource not found: {0}")]

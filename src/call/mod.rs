@@ -4,6 +4,7 @@
 //! `Service<Call, Response = Reply, Error = Error>`.
 
 mod aside;
+mod builtin;
 mod error;
 mod event;
 mod notes;
@@ -12,8 +13,10 @@ mod principal;
 mod reply;
 mod request;
 mod session;
+mod tool_result;
 
 pub use aside::Aside;
+pub use builtin::{Builtin, Spelling};
 pub use error::Error;
 pub use event::{Answer, Event, Responder, Response};
 pub use notes::Notes;
@@ -22,6 +25,7 @@ pub use principal::Principal;
 pub use reply::{Body, Events, Reply};
 pub use request::{Call, Client, Endpoint, Request, Via};
 pub use session::SessionId;
+pub use tool_result::ToolResult;
 
 #[cfg(test)]
 pub(crate) mod tests;

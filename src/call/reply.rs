@@ -11,6 +11,7 @@ use super::{Error, Event, Outcome, Response};
 
 type BoxEvents = Pin<Box<dyn Stream<Item = Result<Event, Error>> + Send>>;
 type OnEnd = Box<dyn FnOnce(Outcome) + Send>;
+type Shape = Box<dyn FnOnce(Result<Response, Error>) -> Result<Response, Error> + Send>;
 
 /// What a call came to: one message, or a stream of events that ends with the response.
 ///
@@ -37,7 +38,8 @@ impl Reply {
 
     /// A reply that is a stream of events and ends with [`Event::Response`] or an error.
     pub fn stream(events: impl Stream<Item = Result<Event, Error>> + Send + 'static) -> Self {
-        let events = Events { inner: Some(Box::pin(events)), work: Work::default() };
+        let inner: BoxEvents = Box::pin(events);
+        let events = Events { inner: Some(inner), shape: None, work: Work::default() };
         Self { body: Body::Stream(events), work: Work::default() }
     }
 
@@ -49,6 +51,21 @@ impl Reply {
     /// Calls `then` once, when the reply ends, with how it ended.
     pub fn on_end(&mut self, then: impl FnOnce(Outcome) + Send + 'static) {
         self.work_mut().on_end.push(Box::new(then));
+    }
+
+    /// Gives the response, whenever it comes, another shape.
+    ///
+    /// # Errors
+    /// With what `shape` makes of a response that is there already.
+    pub fn shaped(
+        mut self,
+        shape: impl FnOnce(Result<Response, Error>) -> Result<Response, Error> + Send + 'static,
+    ) -> Result<Self, Error> {
+        match &mut self.body {
+            Body::Message(response) => *response = shape(Ok(response.clone()))?,
+            Body::Stream(events) => events.shape = Some(Box::new(shape)),
+        }
+        Ok(self)
     }
 
     fn work_mut(&mut self) -> &mut Work {
@@ -70,6 +87,7 @@ impl Reply {
 /// The stream of a reply.
 pub struct Events {
     inner: Option<BoxEvents>,
+    shape: Option<Shape>,
     work: Work,
 }
 
@@ -79,17 +97,33 @@ impl Stream for Events {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let Some(inner) = self.inner.as_mut() else { return Poll::Ready(None) };
         let item = std::task::ready!(inner.as_mut().poll_next(cx));
-        let end = match &item {
-            Some(Ok(Event::Response(response))) => Some(response.outcome),
-            Some(Err(error)) => Some(error.outcome()),
-            None => Some(Outcome::Error),
-            Some(Ok(_)) => None,
+        let event = self.shaped(item.unwrap_or(Err(Error::NoResponse)));
+        let end = match &event {
+            Ok(Event::Response(response)) => Some(response.outcome),
+            Err(error) => Some(error.outcome()),
+            Ok(_) => None,
         };
         if let Some(outcome) = end {
             self.inner = None;
             self.work.end(outcome);
         }
-        Poll::Ready(item)
+        Poll::Ready(Some(event))
+    }
+}
+
+impl Events {
+    /// The last event has the shape that was asked for.
+    fn shaped(&mut self, event: Result<Event, Error>) -> Result<Event, Error> {
+        let response = match event {
+            Ok(Event::Response(response)) => Ok(response),
+            Ok(event) => return Ok(event),
+            Err(error) => Err(error),
+        };
+        let response = match self.shape.take() {
+            Some(shape) => shape(response),
+            None => response,
+        };
+        response.map(Event::Response)
     }
 }
 

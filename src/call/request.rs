@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::{Notes, Principal, SessionId};
+use super::{Notes, Principal, SessionId, Spelling};
 use crate::mcp::params::InvalidParams;
 use crate::mcp::{Capabilities, LogLevel, Message, Method, Params, ProtocolVersion, RequestId};
 
@@ -56,6 +56,8 @@ pub enum Endpoint {
 pub enum Via {
     /// The client sent it as it is.
     Native,
+    /// It came as a call of a tool that stands for it.
+    Spelled(Spelling),
 }
 
 /// A JSON-RPC request with the parameters that routing needs.

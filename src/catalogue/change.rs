@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::View;
+use super::{OWN_NAME, View};
 use crate::backends::{Key, Kinds, Owner};
 use crate::call::{Endpoint, SessionId};
 use crate::mcp::Capabilities;
@@ -12,7 +12,7 @@ use crate::mcp::Capabilities;
 /// A receiver that lags has to take everything as changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// The backend whose lists they are.
+    /// The backend whose lists they are; [`OWN_NAME`](super::OWN_NAME) when they are everybody's.
     pub backend: Arc<str>,
     /// Who sees the difference.
     pub audience: Audience,
@@ -46,7 +46,7 @@ impl Change {
     pub fn concerns(&self, endpoint: &Endpoint, view: &View) -> bool {
         let is_there = match endpoint {
             Endpoint::Aggregate => true,
-            Endpoint::Server(name) => *name == self.backend,
+            Endpoint::Server(name) => *name == self.backend || *self.backend == *OWN_NAME,
         };
         is_there
             && match self.audience {

@@ -17,6 +17,8 @@ const MAX_FACES: usize = 128;
 pub(super) struct FaceKey {
     pub(super) names: Names,
     pub(super) visibility: Visibility,
+    /// Which edition of Portcullis' own entries.
+    pub(super) own: u64,
     /// The backends by their place in the catalogue, each with the digest of its offer.
     pub(super) offers: Vec<(usize, [u8; 32])>,
 }

@@ -4,14 +4,19 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Catalogue, Entry, Face, View};
+use super::{Catalogue, Entry, Face, Named, Source, View};
 use crate::backends::{Handle, Kind};
 use crate::call::Endpoint;
 
 impl Catalogue {
     /// The tool that a client at that endpoint means.
-    pub fn resolve_tool(&self, endpoint: &Endpoint, name: &str, view: &View) -> Option<Arc<Entry>> {
+    pub fn resolve_tool(&self, endpoint: &Endpoint, name: &str, view: &View) -> Option<Named> {
         self.find(endpoint, view, |face| face.get(Kind::Tool, name).cloned())
+    }
+
+    /// The same where only what the client sees counts, also what it sees alone.
+    pub fn tool_of(&self, endpoint: &Endpoint, name: &str, view: &View) -> Option<Named> {
+        self.face(endpoint, view)?.get(Kind::Tool, name).cloned()
     }
 
     /// The one backend behind an endpoint; none behind the one in front of all.
@@ -29,7 +34,7 @@ impl Catalogue {
         name: &str,
         view: &View,
     ) -> Option<Arc<Entry>> {
-        self.find(endpoint, view, |face| face.get(Kind::Prompt, name).cloned())
+        self.find(endpoint, view, |face| entry(face, Kind::Prompt, name))
     }
 
     /// The resource that a client at that endpoint means, listed or not.
@@ -43,7 +48,7 @@ impl Catalogue {
         uri: &str,
         view: &View,
     ) -> Option<Arc<Entry>> {
-        self.find(endpoint, view, |face| face.get(Kind::Resource, uri).cloned())
+        self.find(endpoint, view, |face| entry(face, Kind::Resource, uri))
             .or_else(|| self.find(endpoint, view, |face| unlisted(by_template(face, uri)?, uri)))
             .or_else(|| self.find(endpoint, view, |face| unlisted(by_authority(face, uri)?, uri)))
             .or_else(|| self.find(endpoint, view, |face| unlisted(the_only_one(face)?, uri)))
@@ -56,18 +61,18 @@ impl Catalogue {
         template: &str,
         view: &View,
     ) -> Option<Arc<Entry>> {
-        self.find(endpoint, view, |face| face.get(Kind::ResourceTemplate, template).cloned())
+        self.find(endpoint, view, |face| entry(face, Kind::ResourceTemplate, template))
             .or_else(|| self.resolve_resource(endpoint, template, view))
     }
 
     /// Looks in the snapshot first, where nearly everything is found, then in what only this
     /// client sees.
-    fn find(
+    fn find<T>(
         &self,
         endpoint: &Endpoint,
         view: &View,
-        look: impl Fn(&Face) -> Option<Arc<Entry>>,
-    ) -> Option<Arc<Entry>> {
+        look: impl Fn(&Face) -> Option<T>,
+    ) -> Option<T> {
         let snapshot = matches!(endpoint, Endpoint::Aggregate).then(|| self.load());
         if let Some(found) = snapshot.as_ref().and_then(|snapshot| look(&snapshot.face)) {
             return Some(found);
@@ -78,6 +83,10 @@ impl Catalogue {
     }
 }
 
+fn entry(face: &Face, kind: Kind, key: &str) -> Option<Arc<Entry>> {
+    face.get(kind, key)?.entry().cloned()
+}
+
 #[expect(clippy::unnecessary_wraps, reason = "is the last step of lookups that may fail")]
 fn unlisted(backend: &Arc<Handle>, uri: &str) -> Option<Arc<Entry>> {
     let uri: Arc<str> = uri.into();
@@ -85,21 +94,22 @@ fn unlisted(backend: &Arc<Handle>, uri: &str) -> Option<Arc<Entry>> {
         kind: Kind::Resource,
         exposed: uri.clone(),
         original: uri,
-        backend: backend.clone(),
+        source: Source::Backend(backend.clone()),
         item: Bytes::new(),
     }))
 }
 
 fn by_template<'a>(face: &'a Face, uri: &str) -> Option<&'a Arc<Handle>> {
     let (_, entry) = face.templates().iter().find(|(template, _)| template.matches(uri))?;
-    Some(&entry.backend)
+    entry.backend()
 }
 
 /// The backend of all listed resources with the same scheme and authority.
 fn by_authority<'a>(face: &'a Face, uri: &str) -> Option<&'a Arc<Handle>> {
     let wanted = authority(uri)?;
-    let alike = face.entries(Kind::Resource).filter(|it| authority(&it.exposed) == Some(wanted));
-    only(alike.map(|entry| &entry.backend))
+    let entries = face.items(Kind::Resource).iter().filter_map(|item| item.named.entry());
+    let alike = entries.filter(|it| authority(&it.exposed) == Some(wanted));
+    only(alike.filter_map(|entry| entry.backend()))
 }
 
 fn the_only_one(face: &Face) -> Option<&Arc<Handle>> {

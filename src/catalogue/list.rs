@@ -1,12 +1,13 @@
 //! One list of a face: its items, ready to be found and ready to be sent.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::Entry;
-use super::cursor::Cursor;
+use super::Named;
+use super::cursor::{Cursor, Place};
 use crate::backends::Kind;
 
 /// How many items a page has at most.
@@ -18,47 +19,55 @@ pub(super) const PAGE_ITEMS: usize = 1000;
 pub struct InvalidCursor;
 
 /// One item under its exposed name.
-#[derive(Debug)]
-pub(super) struct Listed {
-    pub(super) entry: Arc<Entry>,
-    /// Its place among the items of its backend.
-    pub(super) ordinal: usize,
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// What it is and where it leads.
+    pub named: Named,
     /// The JSON object with the exposed name in it.
-    pub(super) json: Bytes,
+    pub json: Bytes,
+    pub(super) place: Place,
 }
 
-/// One list: by backend name, and within a backend in the backend's own order.
+/// One list, in the order of places.
 #[derive(Debug)]
 pub(super) struct List {
     kind: Kind,
     items: Vec<Listed>,
-    by_key: HashMap<Arc<str>, usize>,
+    /// The part of the items that list requests show.
+    range: Range<usize>,
+    by_key: HashMap<Arc<str>, Named>,
     /// The results of list requests that go on from page to page.
     pages: Vec<Bytes>,
 }
 
 impl List {
-    pub(super) fn new(kind: Kind, mut items: Vec<Listed>) -> Self {
-        let mut by_key = HashMap::with_capacity(items.len());
-        for (at, item) in items.iter().enumerate() {
-            by_key.entry(item.entry.exposed.clone()).or_insert(at);
+    /// `hidden` can be found and is not shown; of the rest a list request shows `range`.
+    pub(super) fn new(
+        kind: Kind,
+        mut items: Vec<Listed>,
+        hidden: Vec<Named>,
+        range: Range<usize>,
+    ) -> Self {
+        let mut by_key = HashMap::with_capacity(items.len() + hidden.len());
+        for named in items.iter().map(|item| item.named.clone()).chain(hidden) {
+            by_key.entry(named.exposed().clone()).or_insert(named);
         }
-        let count = items.len().div_ceil(PAGE_ITEMS).max(1);
+        let count = range.len().div_ceil(PAGE_ITEMS).max(1);
         let mut pages = Vec::with_capacity(count);
         for number in 0..count {
-            let end = items.len().min((number + 1) * PAGE_ITEMS);
-            let page = render(kind, &mut items[number * PAGE_ITEMS..end], number + 1 < count);
-            pages.push(page);
+            let start = range.start + number * PAGE_ITEMS;
+            let end = range.end.min(start + PAGE_ITEMS);
+            pages.push(render(kind, &mut items[start..end], number + 1 < count));
         }
-        Self { kind, items, by_key, pages }
+        Self { kind, items, range, by_key, pages }
     }
 
     pub(super) fn items(&self) -> &[Listed] {
         &self.items
     }
 
-    pub(super) fn get(&self, key: &str) -> Option<&Arc<Entry>> {
-        self.by_key.get(key).map(|at| &self.items[*at].entry)
+    pub(super) fn get(&self, key: &str) -> Option<&Named> {
+        self.by_key.get(key)
     }
 
     /// The result of a list request: JSON, without the envelope.
@@ -67,28 +76,28 @@ impl List {
     /// When the cursor is none of ours.
     pub(super) fn page(&self, cursor: Option<&str>) -> Result<Bytes, InvalidCursor> {
         let Some(cursor) = cursor else { return Ok(self.pages[0].clone()) };
-        let start = self.behind(&Cursor::decode(cursor).ok_or(InvalidCursor)?);
+        let shown = &self.items[self.range.clone()];
+        let start = behind(shown, &Cursor::decode(cursor).ok_or(InvalidCursor)?);
         if start.is_multiple_of(PAGE_ITEMS)
             && let Some(page) = self.pages.get(start / PAGE_ITEMS)
         {
             return Ok(page.clone());
         }
         // The list has changed under a client that is in the middle of it.
-        let rest = &self.items[start..];
+        let rest = &shown[start..];
         let page = &rest[..rest.len().min(PAGE_ITEMS)];
         Ok(write(self.kind, page, page.len() < rest.len()).0.freeze())
     }
+}
 
-    /// Where the list goes on behind the item that the cursor names, or where it would stand.
-    fn behind(&self, cursor: &Cursor) -> usize {
-        let stood = (cursor.backend.as_str(), cursor.ordinal);
-        let at =
-            self.items.partition_point(|item| (&**item.entry.backend.name(), item.ordinal) < stood);
-        if self.items.get(at).is_some_and(|item| *item.entry.exposed == *cursor.key) {
-            return at + 1;
-        }
-        self.by_key.get(cursor.key.as_str()).map_or(at, |found| found + 1)
+/// Where the list goes on behind the item that the cursor names, or where it would stand.
+fn behind(shown: &[Listed], cursor: &Cursor) -> usize {
+    let at = shown.partition_point(|item| item.place < cursor.place);
+    let is_it = |item: &Listed| **item.named.exposed() == *cursor.key;
+    if shown.get(at).is_some_and(is_it) {
+        return at + 1;
     }
+    shown.iter().position(is_it).map_or(at, |found| found + 1)
 }
 
 /// Renders a page and lets its items share its memory.
@@ -117,8 +126,7 @@ fn write(kind: Kind, items: &[Listed], goes_on: bool) -> (BytesMut, usize) {
     }
     page.put_u8(b']');
     if let Some(last) = items.last().filter(|_| goes_on) {
-        let entry = &last.entry;
-        let cursor = Cursor::encode(entry.backend.name(), last.ordinal, &entry.exposed);
+        let cursor = Cursor::encode(&last.place, last.named.exposed());
         page.put_slice(format!(",\"nextCursor\":\"{cursor}\"").as_bytes());
     }
     page.put_u8(b'}');

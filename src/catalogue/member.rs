@@ -1,10 +1,12 @@
 //! One backend in the catalogue.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use tokio::time::Instant;
+use tracing::warn;
 
-use super::{Config, Naming};
+use super::{Config, FamilyName, Naming};
 use crate::backends::{BackendState, Handle, Key, Offer};
 
 /// One backend, and the names it is exposed under.
@@ -14,6 +16,8 @@ pub struct Member {
     pub handle: Arc<Handle>,
     /// How its names become exposed ones.
     pub naming: Naming,
+    /// The family that its tools are exposed with.
+    pub family: Option<FamilyName>,
 }
 
 impl Member {
@@ -42,5 +46,21 @@ impl Member {
     /// What the connection of that key offers, if it is open and was listed.
     pub(super) fn overlay(&self, key: Key) -> Option<Arc<Offer>> {
         self.handle.pool().get(key)?.offer()
+    }
+}
+
+/// A family whose members name different instance arguments is none: no schema could serve them all.
+pub(super) fn agree(members: &mut [Member]) {
+    let mut arguments: HashMap<Arc<str>, HashSet<Arc<str>>> = HashMap::new();
+    for family in members.iter().filter_map(|member| member.family.as_ref()) {
+        let known = arguments.entry(family.name.clone()).or_default();
+        known.insert(family.instance_arg.clone());
+    }
+    arguments.retain(|_, known| known.len() > 1);
+    for family in arguments.keys() {
+        warn!(%family, "its members have different spec.family.instanceArg; each is exposed alone");
+    }
+    for member in members {
+        member.family.take_if(|family| arguments.contains_key(&family.name));
     }
 }

@@ -1,6 +1,6 @@
 //! What to say about a name that leads nowhere.
 
-use super::{Catalogue, Member};
+use super::{Catalogue, FamilyName, Member, naming};
 use crate::backends::Kind;
 use crate::call::{Endpoint, Error};
 
@@ -9,7 +9,9 @@ impl Catalogue {
     pub fn missing(&self, endpoint: &Endpoint, kind: Kind, key: &str) -> Error {
         let is_meant = |member: &Member| match (endpoint, kind) {
             (Endpoint::Server(_), _) => true,
-            (Endpoint::Aggregate, Kind::Tool | Kind::Prompt) => member.naming.covers(key),
+            (Endpoint::Aggregate, Kind::Tool | Kind::Prompt) => {
+                member.naming.covers(key) || self.is_of_family(member, key)
+            }
             (Endpoint::Aggregate, Kind::Resource | Kind::ResourceTemplate) => false,
         };
         let is_down = |member: &Member| member.handle.state().offer().is_none();
@@ -22,5 +24,17 @@ impl Catalogue {
             Kind::Prompt => Error::UnknownPrompt(key.into()),
             Kind::Resource | Kind::ResourceTemplate => Error::UnknownResource(key.into()),
         }
+    }
+
+    /// Why an instance of a family cannot be called, if it is a member that is down.
+    pub fn down_in_family(&self, family: &str, server: &str) -> Option<Error> {
+        let (_, Member { handle, family: own, .. }) = self.member(server)?;
+        let is_member = own.as_ref().is_some_and(|own| &*own.name == family);
+        (is_member && handle.state().offer().is_none()).then(|| handle.unavailable())
+    }
+
+    fn is_of_family(&self, member: &Member, key: &str) -> bool {
+        let prefix = |family: &FamilyName| naming::of_family(self.prefix(), &family.name, "");
+        member.family.as_ref().is_some_and(|family| key.starts_with(&*prefix(family)))
     }
 }

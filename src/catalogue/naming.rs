@@ -46,6 +46,12 @@ impl Naming {
     }
 }
 
+/// The exposed name of a tool that a family has in common.
+pub(super) fn of_family(muster_prefix: &str, family: &str, tool: &str) -> Arc<str> {
+    let gateway = if muster_prefix.is_empty() { "" } else { "_" };
+    shortened(format!("{muster_prefix}{gateway}{family}_{tool}")).into()
+}
+
 /// How many characters of a shortened name tell it from others with the same head.
 const HASH_CHARS: usize = 8;
 

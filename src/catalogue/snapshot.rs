@@ -4,20 +4,27 @@ use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
 use bytes::Bytes;
-use futures_util::stream::{self, BoxStream, SelectAll};
+use futures_util::stream::{BoxStream, SelectAll};
 use futures_util::{FutureExt, StreamExt};
-use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::sync::broadcast;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use super::events::{Event, events};
 use super::face::Names;
 use super::faces::{FaceKey, Faces};
+use super::gather::Offers;
 use super::list::InvalidCursor;
+use super::member::agree;
 use super::wait::Late;
-use super::{Audience, Change, Collision, Config, Face, Member, View, Visibility};
+use super::{
+    Audience, Change, Collision, Config, Entry, Exposure, Face, Judge, Member, OWN_NAME, View,
+    Visibility,
+};
 use crate::backends::{Background, Kind, Kinds, ListChanged, Offer};
-use crate::call::{self, Endpoint};
+use crate::call::{self, Endpoint, Principal};
 
 /// How many changes wait for a slow stream before it has to take everything as changed.
 const CHANGES_CAPACITY: usize = 256;
@@ -45,9 +52,11 @@ pub enum ServerError {
 }
 
 /// What all backends offer, under one set of names.
-#[derive(Debug)]
 pub struct Catalogue {
     config: Config,
+    exposing: Exposing,
+    judge: Arc<dyn Judge>,
+    own: watch::Sender<Own>,
     /// By name.
     members: Vec<Member>,
     snapshot: ArcSwap<Snapshot>,
@@ -56,43 +65,88 @@ pub struct Catalogue {
     changes: broadcast::Sender<Change>,
 }
 
+/// How `/mcp` shows what there is.
+#[derive(Clone, Debug)]
+pub struct Exposing {
+    /// `aggregator.exposure`.
+    pub exposure: Exposure,
+    /// `aggregator.musterPrefix`.
+    pub prefix: String,
+}
+
+/// What Portcullis itself offers, and how often that has changed.
+#[derive(Default)]
+pub(super) struct Own {
+    edition: u64,
+    entries: Vec<Arc<Entry>>,
+}
+
 /// What everybody sees who has no connection of their own.
-#[derive(Debug)]
 pub(super) struct Snapshot {
     offers: Vec<Option<Arc<Offer>>>,
-    key: FaceKey,
+    /// None before the first look.
+    key: Option<FaceKey>,
     pub(super) face: Arc<Face>,
 }
 
-/// What the writer hears of.
-enum Event {
-    /// A backend's state, and perhaps what it offers.
-    State,
-    /// What a connection of some clients offers.
-    Overlay(usize, ListChanged),
-    /// Too much at once to know what.
-    Lagged(usize),
+impl Default for Snapshot {
+    fn default() -> Self {
+        let nothing = Offers { members: Vec::new(), own: &[], shows: &|_| true, prefix: "" };
+        let face = Arc::new(Face::new(&nothing, Names::Own, Exposure::default()));
+        Self { offers: Vec::new(), key: None, face }
+    }
 }
 
 impl Catalogue {
     /// Builds the catalogue and keeps it up to date until `shutdown`.
     pub fn start(
         config: Config,
+        exposing: Exposing,
+        judge: Arc<dyn Judge>,
         mut members: Vec<Member>,
         background: &Background,
         shutdown: CancellationToken,
     ) -> Arc<Self> {
         members.sort_by(|one, other| one.handle.name().cmp(other.handle.name()));
-        let events = events(&members); // before the first look, so that nothing is missed
-        let faces = Faces::default();
-        let snapshot = ArcSwap::from_pointee(Snapshot::take(&config, &members, &faces));
-        let changes = broadcast::channel(CHANGES_CAPACITY).0;
-        let late = Late::default();
-        let catalogue = Arc::new(Self { config, members, snapshot, faces, late, changes });
-        catalogue.report(&[]);
+        agree(&mut members);
+        let own = watch::Sender::new(Own::default());
+        // Before the first look, so that nothing is missed.
+        let events = events(&members, own.subscribe(), judge.editions());
+        let catalogue = Arc::new(Self {
+            config,
+            exposing,
+            judge,
+            own,
+            members,
+            snapshot: ArcSwap::from_pointee(Snapshot::default()),
+            faces: Faces::default(),
+            late: Late::default(),
+            changes: broadcast::channel(CHANGES_CAPACITY).0,
+        });
+        catalogue.rebuild();
         let writer = Arc::clone(&catalogue);
         background.spawn(async move { writer.write(events, shutdown).await });
         catalogue
+    }
+
+    /// Says what Portcullis itself offers from now on.
+    pub fn offer(&self, entries: Vec<Arc<Entry>>) {
+        self.own.send_modify(|own| {
+            own.edition += 1;
+            own.entries = entries;
+        });
+    }
+
+    /// Through whose eyes a client sees the catalogue.
+    pub fn view(&self, client: &call::Client, principal: &Principal) -> View {
+        let call::Client { capabilities, session, .. } = *client;
+        View { session, capabilities, visibility: self.judge.visibility(principal) }
+    }
+
+    /// What a client sees, as a list would show it: waits like one.
+    pub async fn settled(&self, endpoint: &Endpoint, view: &View) -> Option<Arc<Face>> {
+        self.settle(endpoint, view).await;
+        self.face(endpoint, view)
     }
 
     /// Hears when lists change.
@@ -161,12 +215,38 @@ impl Catalogue {
             Some((at, key.and_then(|key| member.overlay(key)).unwrap_or(offer)))
         };
         let offers: Vec<_> = self.members_at(endpoint).filter_map(offer).collect();
-        let key = key_of(names, view.visibility, &offers);
+        Some(self.built(names, view.visibility, &offers).1)
+    }
+
+    /// The face of such offers, built if nobody did before.
+    fn built(
+        &self,
+        names: Names,
+        visibility: Visibility,
+        offers: &[(usize, Arc<Offer>)],
+    ) -> (FaceKey, Arc<Face>) {
+        let digests = offers.iter().map(|(at, offer)| (*at, *offer.digest())).collect();
+        let own = self.own.borrow().edition;
+        let key = FaceKey { names, visibility, own, offers: digests };
         let snapshot = self.snapshot.load();
-        if snapshot.key == key {
-            return Some(snapshot.face.clone());
+        if snapshot.key.as_ref() == Some(&key) {
+            return (key, snapshot.face.clone());
         }
-        Some(build(&self.faces, key, &self.members, &offers))
+        let face = self.faces.get_or_build(key.clone(), || {
+            let members = offers.iter().map(|(at, offer)| (&self.members[*at], offer.clone()));
+            let own = self.own.borrow();
+            let shows = |entry: &Entry| self.judge.shows(visibility, entry);
+            let prefix = self.prefix();
+            let offers =
+                Offers { members: members.collect(), own: &own.entries, shows: &shows, prefix };
+            Face::new(&offers, names, self.exposing.exposure)
+        });
+        (key, face)
+    }
+
+    /// What every exposed name begins with.
+    pub(super) fn prefix(&self) -> &str {
+        &self.exposing.prefix
     }
 
     /// The snapshot for as long as a lookup takes.
@@ -244,10 +324,15 @@ impl Catalogue {
     }
 
     fn rebuild(&self) {
-        let new = Snapshot::take(&self.config, &self.members, &self.faces);
-        let old = self.snapshot.swap(Arc::new(new));
-        self.report(old.face.collisions());
+        let old = self.snapshot.swap(Arc::new(self.take()));
+        self.report(&old.face);
         let new = self.snapshot.load();
+        let has_new_rules = old.key.as_ref().map(|key| (key.own, key.visibility))
+            != new.key.as_ref().map(|key| (key.own, key.visibility));
+        if has_new_rules && old.key.is_some() {
+            let kinds = Kinds { tools: true, prompts: true, resources: true };
+            self.tell(Change { backend: OWN_NAME.into(), audience: Audience::Everybody, kinds });
+        }
         for (at, (before, now)) in old.offers.iter().zip(&new.offers).enumerate() {
             let kinds = Offer::difference(before.as_deref(), now.as_deref());
             self.announce(at, Audience::Everybody, kinds);
@@ -257,15 +342,32 @@ impl Catalogue {
     fn announce(&self, at: usize, audience: Audience, kinds: Kinds) {
         if !kinds.is_empty() {
             let backend = self.members[at].handle.name().clone();
-            // Without an open stream nobody listens.
-            let _ = self.changes.send(Change { backend, audience, kinds });
+            self.tell(Change { backend, audience, kinds });
         }
     }
 
-    /// Says which names are taken, each once.
-    fn report(&self, known: &[Collision]) {
+    fn tell(&self, change: Change) {
+        // Without an open stream nobody listens.
+        let _ = self.changes.send(change);
+    }
+
+    /// What everybody sees who has no connection of their own.
+    fn take(&self) -> Snapshot {
+        let offers: Vec<_> = self.members.iter().map(|it| it.offer(&self.config)).collect();
+        let present = offers.iter().cloned().enumerate();
+        let present: Vec<_> = present.filter_map(|(at, offer)| Some((at, offer?))).collect();
+        let visibility = self.judge.visibility(&Principal::anonymous());
+        let (key, face) = self.built(Names::Exposed, visibility, &present);
+        Snapshot { offers, key: Some(key), face }
+    }
+
+    /// Says which names are taken and which families do not agree, each once.
+    fn report(&self, known: &Face) {
         let snapshot = self.snapshot.load();
-        let collisions = snapshot.face.collisions();
+        for apart in snapshot.face.apart().iter().filter(|it| !known.apart().contains(it)) {
+            warn!("{apart}");
+        }
+        let (collisions, known) = (snapshot.face.collisions(), known.collisions());
         #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52 items")]
         metrics::gauge!("portcullis_catalogue_collisions").set(collisions.len() as f64);
         for collision in collisions.iter().filter(|it| !known.contains(it)) {
@@ -277,55 +379,4 @@ impl Catalogue {
             }
         }
     }
-}
-
-impl Snapshot {
-    fn take(config: &Config, members: &[Member], faces: &Faces) -> Self {
-        let offers: Vec<_> = members.iter().map(|member| member.offer(config)).collect();
-        let present = offers.iter().cloned().enumerate();
-        let present: Vec<_> = present.filter_map(|(at, offer)| Some((at, offer?))).collect();
-        let key = key_of(Names::Exposed, Visibility::All, &present);
-        let face = build(faces, key.clone(), members, &present);
-        Self { offers, key, face }
-    }
-}
-
-fn key_of(names: Names, visibility: Visibility, offers: &[(usize, Arc<Offer>)]) -> FaceKey {
-    let offers = offers.iter().map(|(at, offer)| (*at, *offer.digest())).collect();
-    FaceKey { names, visibility, offers }
-}
-
-fn build(
-    faces: &Faces,
-    key: FaceKey,
-    members: &[Member],
-    offers: &[(usize, Arc<Offer>)],
-) -> Arc<Face> {
-    let names = key.names;
-    faces.get_or_build(key, || {
-        let offers: Vec<_> =
-            offers.iter().map(|(at, offer)| (&members[*at], offer.clone())).collect();
-        Face::new(&offers, names)
-    })
-}
-
-/// Everything that can change the catalogue, as one stream.
-fn events(members: &[Member]) -> SelectAll<BoxStream<'static, Event>> {
-    let of_member = |(at, member): (usize, &Member)| {
-        let states = stream::unfold(member.handle.watch(), |mut states| async {
-            states.changed().await.ok()?;
-            Some((Event::State, states))
-        });
-        let overlays = member.handle.pool().list_changes();
-        let overlays = stream::unfold(overlays, move |mut overlays| async move {
-            let event = match overlays.recv().await {
-                Ok(change) => Event::Overlay(at, change),
-                Err(RecvError::Lagged(_)) => Event::Lagged(at),
-                Err(RecvError::Closed) => return None,
-            };
-            Some((event, overlays))
-        });
-        [states.boxed(), overlays.boxed()]
-    };
-    stream::select_all(members.iter().enumerate().flat_map(of_member))
 }

@@ -1,7 +1,10 @@
 //! Through whose eyes the catalogue is seen.
 
+use tokio::sync::watch;
+
+use super::Entry;
 use crate::backends::{Handle, Key};
-use crate::call::{self, SessionId};
+use crate::call::{Principal, SessionId};
 use crate::mcp::Capabilities;
 
 /// Through whose eyes the catalogue is seen.
@@ -15,22 +18,28 @@ pub struct View {
     pub visibility: Visibility,
 }
 
-/// What policy lets a client see of the catalogue.
+/// What policy lets a client see of the catalogue: whoever has an equal one sees the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Visibility {
-    /// Everything.
-    #[default]
-    All,
+pub struct Visibility {
+    /// Which rules apply to the client.
+    pub class: u32,
+    /// Which edition of the rules; they can change while the gateway runs.
+    pub edition: u64,
+}
+
+/// Decides what is shown. The catalogue asks about every entry of every view.
+pub trait Judge: Send + Sync + 'static {
+    /// What rules apply to `principal` now.
+    fn visibility(&self, principal: &Principal) -> Visibility;
+
+    /// Whether a list shows `entry` to whom these rules apply.
+    fn shows(&self, visibility: Visibility, entry: &Entry) -> bool;
+
+    /// Hears when the rules change: the number of their edition.
+    fn editions(&self) -> watch::Receiver<u64>;
 }
 
 impl View {
-    /// The view of a client that may see everything.
-    pub fn of(client: &call::Client) -> Self {
-        let call::Client { capabilities, session, .. } = *client;
-        Self { session, capabilities, visibility: Visibility::All }
-    }
-
     /// The connection whose offer this client sees, if it is not the supervisor's.
     pub(super) fn overlay_key(&self, handle: &Handle) -> Option<Key> {
         let key = Key::of_client(handle.config(), self.session, self.capabilities)?;

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 use secrecy::SecretString;
-use serde_json::Value as Json;
 use url::Url;
 
 use crate::backends::{self, Remote, Stdio, Transport};
+use crate::catalogue::{FamilyName, Prefix};
 use crate::config::{Data, Fields, Location, hint};
 use crate::definitions::gateway::Gateway;
 use crate::definitions::{Server, auth};
@@ -24,6 +24,7 @@ enum Type {
 struct Spec {
     transport_type: Option<Type>,
     tool_prefix: Option<String>,
+    family: Option<FamilyName>,
     description: Option<String>,
     auto_start: bool,
     command: Option<String>,
@@ -54,7 +55,7 @@ impl Spec {
         fields.moved("name", "stands in metadata.name now; move it there");
         self.transport_type = fields.get_with("type", transport_type);
         self.tool_prefix = fields.get_with("toolPrefix", tool_prefix);
-        fields.later("family", &Json::Null);
+        self.family = family(fields);
         self.description = fields.get_with("description", description);
         fields.set("autoStart", &mut self.auto_start);
         self.command = command(fields);
@@ -71,6 +72,9 @@ impl Spec {
     fn check(&self, fields: &mut Fields<'_, '_>) {
         if !fields.has("type") {
             fields.problem("type", "is missing; use stdio, streamable-http or sse");
+        }
+        if self.family.is_some() && self.gateway.expose.prefix == Prefix::None {
+            fields.problem("family", "does not go with gateway.expose.prefix none; remove one");
         }
         match self.transport_type {
             None => {}
@@ -144,6 +148,7 @@ impl Spec {
             config,
             auto_start: self.auto_start,
             tool_prefix: self.tool_prefix,
+            family: self.family,
             expose: self.gateway.expose,
             description: self.description,
             source,
@@ -166,6 +171,22 @@ fn transport_type(text: &str) -> Result<Type, String> {
             format!("is unknown; use stdio, streamable-http or sse{near}")
         }
     })
+}
+
+/// Both parts or neither.
+fn family(fields: &mut Fields<'_, '_>) -> Option<FamilyName> {
+    let mut family = None;
+    fields.within("family", |fields| {
+        let name = fields.get_with("name", tool_prefix);
+        let argument = fields.get_with("instanceArg", tool_prefix);
+        for key in ["name", "instanceArg"] {
+            if (fields.has("name") || fields.has("instanceArg")) && !fields.has(key) {
+                fields.problem(key, "is missing; a family needs a name and an instanceArg");
+            }
+        }
+        family = name.zip(argument);
+    });
+    family.map(|(name, argument)| FamilyName { name: name.into(), instance_arg: argument.into() })
 }
 
 fn tool_prefix(text: &str) -> Result<String, String> {

@@ -11,7 +11,7 @@ pub use name::{dns_label, is_dns_label};
 pub use objects::{API_VERSION, Objects};
 
 use crate::backends;
-use crate::catalogue::Expose;
+use crate::catalogue::{Expose, FamilyName};
 use crate::config::{Location, Problem};
 
 /// An `MCPServer` object that is right.
@@ -23,6 +23,8 @@ pub struct Server {
     pub auto_start: bool,
     /// `spec.toolPrefix`: what its names begin with instead of its own name.
     pub tool_prefix: Option<String>,
+    /// `spec.family`: with whose tools its own are exposed.
+    pub family: Option<FamilyName>,
     /// `spec.gateway.expose`: under which names its entries appear.
     pub expose: Expose,
     /// `spec.description`.

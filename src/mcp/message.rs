@@ -90,7 +90,7 @@ struct Fields<'a> {
 }
 
 /// A field that is there is `Some`, also when its value is `null`.
-pub(super) fn present<'de, D: Deserializer<'de>>(
+pub fn present<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<&'de RawValue>, D::Error> {
     <&RawValue>::deserialize(deserializer).map(Some)

@@ -7,6 +7,7 @@ pub mod capabilities;
 pub mod header;
 pub mod id;
 pub mod level;
+pub mod member;
 pub mod message;
 pub mod method;
 pub mod params;

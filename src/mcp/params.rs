@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
-use super::message::present;
+pub use super::message::present;
 use super::{Message, RequestId, Span};
 
 /// Parameters that say where a request goes, and its progress token.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::catalogue::Exposure;
 use crate::config::{Fields, Host, Section, Value};
 
 /// `aggregator`: where clients find the gateway and how its names begin.
@@ -15,13 +16,21 @@ pub struct Aggregator {
     pub host: Host,
     /// What every exposed name begins with.
     pub muster_prefix: String,
+    /// What `/mcp` lists.
+    pub exposure: Exposure,
     /// The URL under which clients reach the gateway, where it differs from the listener's.
     pub public_url: Option<Url>,
 }
 
 impl Default for Aggregator {
     fn default() -> Self {
-        Self { port: 8090, host: Host::Localhost, muster_prefix: "x".to_owned(), public_url: None }
+        Self {
+            port: 8090,
+            host: Host::Localhost,
+            muster_prefix: "x".to_owned(),
+            exposure: Exposure::default(),
+            public_url: None,
+        }
     }
 }
 
@@ -34,7 +43,7 @@ impl Section for Aggregator {
             // An empty one means the default, as it does in muster.
             self.muster_prefix = prefix.unwrap_or_else(|| Self::default().muster_prefix);
         }
-        fields.choose("exposure", &mut (), &[("native", ())], &["meta", "both"]);
+        fields.choose("exposure", &mut self.exposure, &Exposure::NAMES, &[]);
         if let Some(url) = fields.get_with("publicUrl", public_url) {
             self.public_url = url;
         }

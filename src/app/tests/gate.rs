@@ -19,7 +19,9 @@ use super::super::stack::{Edge, Parts};
 use crate::backends::Isolation;
 use crate::backends::scripted::{Answer as Script, Backend, config, context_with};
 use crate::call::{Answer, Event, Outcome, Responder};
-use crate::catalogue::{self, Catalogue, Kind, Member, Naming, Prefix, View, Visibility};
+use crate::catalogue::{
+    self, Catalogue, Exposing, Exposure, Kind, Member, Naming, Prefix, View, Visibility,
+};
 use crate::layers::call::record::{Record, Recorder};
 use crate::layers::http::streams::Streams;
 use crate::mcp::{Capabilities, header as mcp_header};
@@ -61,15 +63,21 @@ impl Gate {
             crate::backends::Config { max_in_flight: Some(2), ..config("b", Isolation::Shared) };
         let handle = backend.handle(config, &context);
         let registry = Registry::of(vec![(handle.clone(), true)], &context);
-        let member = Member { handle, naming: Naming::new("x", "b", Prefix::Server) };
+        let member = Member { handle, naming: Naming::new("x", "b", Prefix::Server), family: None };
+        let policy = Arc::new(Policy::new(true));
         let catalogue = Catalogue::start(
             catalogue::Config::default(),
+            Exposing { exposure: Exposure::Native, prefix: "x".to_owned() },
+            policy.clone(),
             vec![member],
             &context.background,
             CancellationToken::new(),
         );
-        let anybody =
-            View { session: None, capabilities: Capabilities::NONE, visibility: Visibility::All };
+        let anybody = View {
+            session: None,
+            capabilities: Capabilities::NONE,
+            visibility: Visibility::default(),
+        };
         let at = crate::call::Endpoint::Aggregate;
         catalogue.list(&at, Kind::Tool, None, &anybody).await.unwrap();
         while catalogue.resolve_tool(&at, "x_b_echo", &anybody).is_none() {
@@ -89,7 +97,7 @@ impl Gate {
         let parts = Parts {
             shared: Arc::new(shared),
             catalogue,
-            gate: Arc::new(Policy::default()),
+            gate: policy,
             recorder: records.clone(),
             trust: Arc::new(Trust::new(&[]).unwrap()),
             ending: Ending {

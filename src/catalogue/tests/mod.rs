@@ -13,6 +13,7 @@ use crate::backends::scripted::{Backend, config, context, http_config, item};
 use crate::backends::{Context, Handle, Isolation, Key, Owner};
 use crate::call::{Endpoint, SessionId};
 use crate::mcp::Capabilities;
+use crate::policy;
 use crate::supervise::Registry;
 
 const ONE: SessionId = SessionId::from_bytes([1; 16]);
@@ -20,7 +21,7 @@ const TWO: SessionId = SessionId::from_bytes([2; 16]);
 const AGGREGATE: Endpoint = Endpoint::Aggregate;
 
 fn view(session: Option<SessionId>, capabilities: Capabilities) -> View {
-    View { session, capabilities, visibility: Visibility::All }
+    View { session, capabilities, visibility: Visibility::default() }
 }
 
 /// A client that can do nothing and has no session.
@@ -39,6 +40,7 @@ impl Gate {
         let member = |handle: &Arc<Handle>| Member {
             handle: handle.clone(),
             naming: Naming::new("x", handle.name(), Prefix::Server),
+            family: None,
         };
         let members = handles.iter().map(member).collect();
         Self::of(handles, members, context)
@@ -48,7 +50,11 @@ impl Gate {
         let handles = handles.into_iter().map(|handle| (handle, true)).collect();
         let registry = Registry::of(handles, context);
         let shutdown = CancellationToken::new();
-        let catalogue = Catalogue::start(Config::default(), members, &context.background, shutdown);
+        let exposing = Exposing { exposure: Exposure::Native, prefix: "x".to_owned() };
+        let judge = Arc::new(policy::Gate::new(true));
+        let background = &context.background;
+        let catalogue =
+            Catalogue::start(Config::default(), exposing, judge, members, background, shutdown);
         Self { registry, catalogue }
     }
 
@@ -62,13 +68,14 @@ impl Gate {
     }
 
     fn tool(&self, name: &str, view: &View) -> Option<(String, String)> {
-        let entry = self.catalogue.resolve_tool(&AGGREGATE, name, view)?;
-        Some((entry.backend.name().to_string(), entry.original.to_string()))
+        let tool = self.catalogue.resolve_tool(&AGGREGATE, name, view)?;
+        let entry = tool.entry()?;
+        Some((entry.server().to_owned(), entry.original.to_string()))
     }
 
     fn reader_of(&self, uri: &str) -> Option<String> {
         let entry = self.catalogue.resolve_resource(&AGGREGATE, uri, &anybody())?;
-        Some(entry.backend.name().to_string())
+        Some(entry.server().to_owned())
     }
 }
 
@@ -127,7 +134,10 @@ async fn only_the_name_of_an_item_changes() {
     let page = gate.catalogue.list(&own, Kind::Tool, None, &anybody()).await.unwrap();
     assert_eq!(page, format!(r#"{{"tools":[{raw}]}}"#));
     let entry = gate.catalogue.resolve_tool(&own, "now", &anybody()).unwrap();
-    assert!(entry.target().name.is_none(), "nothing to rename at its own endpoint");
+    assert!(
+        entry.entry().unwrap().target().name.is_none(),
+        "nothing to rename at its own endpoint"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -138,7 +148,8 @@ async fn a_taken_name_stays_with_the_first_backend_and_is_reported() {
     two.offer(Kind::Resource, &["demo://readme"]);
     let handles = vec![shared("b", &two, &context), shared("a", &one, &context)];
     let naming = || Naming::new("x", "", Prefix::None);
-    let members = handles.iter().map(|it| Member { handle: it.clone(), naming: naming() });
+    let members =
+        handles.iter().map(|it| Member { handle: it.clone(), naming: naming(), family: None });
     let members = members.collect();
     let gate = Gate::of(handles, members, &context);
     assert_eq!(gate.tools(&anybody()).await, ["echo", "other"]);
@@ -286,7 +297,7 @@ async fn an_unlisted_resource_is_taken_to_where_it_can_be_from() {
     assert_eq!(resolve("demo://item/7").unwrap().kind, Kind::Resource);
     let own = Endpoint::Server("bare".into());
     let alone = gate.catalogue.resolve_resource(&own, "urn:x", &anybody()).unwrap();
-    assert_eq!(&**alone.backend.name(), "bare", "the only one at its own endpoint");
+    assert_eq!(alone.server(), "bare", "the only one at its own endpoint");
 }
 
 #[tokio::test(start_paused = true)]
@@ -302,8 +313,8 @@ async fn an_endpoint_of_its_own_says_what_the_backend_says_of_itself() {
     assert_eq!(error.to_string(), "backend down is not available (starting)");
     let missing = |name| gate.catalogue.missing(&AGGREGATE, Kind::Tool, name).to_string();
     assert_eq!(missing("x_down_now"), "backend down is not available (starting)");
-    assert_eq!(missing("x_up_now"), "unknown tool: x_up_now");
-    assert_eq!(missing("x_none_now"), "unknown tool: x_none_now");
+    assert_eq!(missing("x_up_now"), "tool not found: x_up_now");
+    assert_eq!(missing("x_none_now"), "tool not found: x_none_now");
     let error = gate.catalogue.server(&"none".into()).await.unwrap_err();
     assert!(matches!(error, ServerError::Unknown(_)));
 }

@@ -7,8 +7,8 @@ use tower::{Service, service_fn};
 use super::Routed;
 use crate::backends::relay::Target;
 use crate::backends::{Handle, Isolation, Key};
-use crate::call::{Call, Error, Outcome, Reply, Response, SessionId};
-use crate::catalogue::{Catalogue, Route, View};
+use crate::call::{Builtin, Call, Error, Outcome, Reply, Response, SessionId};
+use crate::catalogue::{Catalogue, Route, Source};
 use crate::mcp::{Method, response};
 use crate::outbound;
 use crate::sessions::{Added, Sessions};
@@ -44,7 +44,7 @@ impl Dispatch {
         match route {
             Route::List(kind) => {
                 let cursor = call.request.params().cursor.as_ref().map(|text| &*text.value);
-                let view = View::of(&call.client);
+                let view = self.catalogue.view(&call.client, &call.principal);
                 let result = self.catalogue.list(&call.endpoint, kind, cursor, &view).await;
                 let result =
                     result.map_err(|error| Error::InvalidParams(error.to_string().into()))?;
@@ -54,7 +54,12 @@ impl Dispatch {
                 refuse_tasks_of_others(&call, &backend)?;
                 self.ask(&call, &backend, &Target::default()).await
             }
-            Route::Entry(entry) => self.ask(&call, &entry.backend, &entry.target()).await,
+            Route::Entry(entry) => match &entry.source {
+                Source::Backend(backend) => self.ask(&call, backend, &entry.target()).await,
+                Source::Own { builtin, .. } => own(call, builtin).await,
+                // What it stands for is what is routed.
+                Source::Spelling(_) => Err(Error::UnknownTool((&*entry.exposed).into())),
+            },
         }
     }
 
@@ -108,6 +113,14 @@ impl Dispatch {
             return Ok(answer(call, b"{}")); // others still want to hear of it
         }
         self.relay(call, backend, &Target::default()).await
+    }
+}
+
+async fn own(call: Call, builtin: &Arc<dyn Builtin>) -> Result<Reply, Error> {
+    match call.request.method() {
+        // What we offer is read anew each time, and nothing of it announces updates.
+        Method::Subscribe | Method::Unsubscribe => Ok(answer(&call, b"{}")),
+        _ => builtin.call(call).await,
     }
 }
 

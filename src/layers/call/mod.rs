@@ -1,9 +1,13 @@
 //! The layers of the call stack, one file each: `Service<Call>` outside, `Service<Routed>` inside.
 
 pub mod dispatch;
+mod envelope;
 pub mod policy;
 pub mod record;
 pub mod resolve;
+mod spelling;
+
+pub use envelope::Render;
 
 use crate::call::Call;
 use crate::catalogue::Route;

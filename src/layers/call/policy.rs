@@ -49,7 +49,10 @@ impl<S> Policy<S> {
         };
         match verdict {
             Verdict::Allow => Ok(()),
-            Verdict::Deny(reason) => Err(Error::Denied(reason)),
+            Verdict::Deny { reason, message } => {
+                metrics::counter!("portcullis_denied_total", "reason" => reason).increment(1);
+                Err(Error::Denied(message))
+            }
         }
     }
 }

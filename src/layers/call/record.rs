@@ -140,6 +140,7 @@ where
                 let recorder = this.pending.recorder.clone();
                 reply.on_end(move |outcome| {
                     record.outcome = outcome;
+                    record.error = record.notes.error.get().map(|error| excerpt(error));
                     recorder.record(&record);
                 });
             }

@@ -1,26 +1,36 @@
 //! Finds out where a call goes, from one snapshot of the catalogue.
 
 use std::future::{Ready, ready};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_util::future::Either;
+use pin_project_lite::pin_project;
 use tower::{Layer, Service};
 
 use super::Routed;
-use crate::call::{Call, Error, Reply};
-use crate::catalogue::{Catalogue, Entry, Kind, Route, View};
-use crate::mcp::Method;
+use super::envelope::{Envelope, Render};
+use super::spelling;
+use crate::call::{Call, Error, Reply, Request, ToolResult, Via};
+use crate::catalogue::{Catalogue, Entry, Family, Kind, Named, Route, Source, View};
+use crate::mcp::member::{Unclear, member};
 use crate::mcp::params::{InvalidParams, Reference, Text};
+use crate::mcp::splice::splice;
+use crate::mcp::{Message, Method, Span};
 
 /// Puts [`Resolve`] in front of a service.
 #[derive(Clone)]
-pub struct ResolveLayer(Arc<Catalogue>);
+pub struct ResolveLayer {
+    catalogue: Arc<Catalogue>,
+    render: Render,
+}
 
 impl ResolveLayer {
-    /// A layer that looks names up in `catalogue`.
-    pub fn new(catalogue: Arc<Catalogue>) -> Self {
-        Self(catalogue)
+    /// A layer that looks names up in `catalogue`; `render` writes the errors that go into the
+    /// results of tools.
+    pub fn new(catalogue: Arc<Catalogue>, render: Render) -> Self {
+        Self { catalogue, render }
     }
 }
 
@@ -28,7 +38,7 @@ impl<S> Layer<S> for ResolveLayer {
     type Service = Resolve<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Resolve { catalogue: Arc::clone(&self.0), inner }
+        Resolve { catalogue: Arc::clone(&self.catalogue), render: self.render, inner }
     }
 }
 
@@ -36,24 +46,54 @@ impl<S> Layer<S> for ResolveLayer {
 #[derive(Clone)]
 pub struct Resolve<S> {
     catalogue: Arc<Catalogue>,
+    render: Render,
     inner: S,
 }
 
+/// What a call comes to before anything is asked.
+enum Resolved {
+    /// It goes somewhere.
+    Routed(Routed, Option<Envelope>),
+    /// It is answered already.
+    Answered(Reply),
+}
+
 impl<S> Resolve<S> {
-    fn route(&self, call: &Call) -> Result<Route, Error> {
+    fn resolve(&self, mut call: Call) -> Result<Resolved, Error> {
+        let route = self.route(&mut call)?;
+        let Route::Entry(entry) = &route else {
+            return Ok(Resolved::Routed(Routed { call, route }, None));
+        };
+        let Source::Spelling(spelling) = entry.source else {
+            return Ok(Resolved::Routed(Routed { call, route }, None));
+        };
+        let id = call.request.id().clone();
+        match spelling::meant(spelling, &call.request) {
+            Ok(request) => call.request = request,
+            Err(text) => return Ok(Resolved::Answered(ToolResult::error(text).reply(&id))),
+        }
+        call.via = Via::Spelled(spelling);
+        let _ = call.notes.method.set(call.request.method());
+        let (render, notes) = (self.render, Arc::clone(&call.notes));
+        let envelope = Envelope { spelling, id, render, notes };
+        match self.route(&mut call).and_then(refuse_meta) {
+            Ok(route) => Ok(Resolved::Routed(Routed { call, route }, Some(envelope))),
+            Err(error) => envelope.wrap(Err(error)).map(Reply::message).map(Resolved::Answered),
+        }
+    }
+
+    fn route(&self, call: &mut Call) -> Result<Route, Error> {
+        let view = self.catalogue.view(&call.client, &call.principal);
+        if call.request.method() == Method::CallTool {
+            return self.tool(call, &view);
+        }
         let params = call.request.params();
         let (catalogue, endpoint) = (&self.catalogue, &call.endpoint);
-        let view = View::of(&call.client);
         let route = match call.request.method() {
             Method::ListTools => Route::List(Kind::Tool),
             Method::ListPrompts => Route::List(Kind::Prompt),
             Method::ListResources => Route::List(Kind::Resource),
             Method::ListResourceTemplates => Route::List(Kind::ResourceTemplate),
-            Method::CallTool => {
-                let name = required(params.name.as_ref(), "name")?;
-                let tool = catalogue.resolve_tool(endpoint, name, &view);
-                self.found(call, tool, Kind::Tool, name)?
-            }
             Method::GetPrompt => {
                 let name = required(params.name.as_ref(), "name")?;
                 let prompt = catalogue.resolve_prompt(endpoint, name, &view);
@@ -65,7 +105,8 @@ impl<S> Resolve<S> {
                 self.found(call, resource, Kind::Resource, uri)?
             }
             Method::Complete => self.completed(call, &view)?,
-            Method::Initialize
+            Method::CallTool
+            | Method::Initialize
             | Method::Ping
             | Method::SetLevel
             | Method::CreateMessage
@@ -77,6 +118,60 @@ impl<S> Resolve<S> {
             }
         };
         Ok(route)
+    }
+
+    fn tool(&self, call: &mut Call, view: &View) -> Result<Route, Error> {
+        let name = required(call.request.params().name.as_ref(), "name")?;
+        match self.catalogue.resolve_tool(&call.endpoint, name, view) {
+            Some(Named::Entry(entry)) => Ok(Route::Entry(entry)),
+            Some(Named::Family(family)) => self.instance(call, family, view),
+            None => self.found(call, None, Kind::Tool, name),
+        }
+    }
+
+    /// The tool of the instance that the arguments name, who do not name it any more then.
+    fn instance(&self, call: &mut Call, family: Arc<Family>, view: &View) -> Result<Route, Error> {
+        // What the client may know of; another instance may be its own alone.
+        let family = match self.catalogue.tool_of(&call.endpoint, &family.exposed, view) {
+            Some(Named::Family(own)) => own,
+            Some(Named::Entry(_)) | None => family,
+        };
+        let Some(available) = family.available() else {
+            // Nobody may know of any: policy says why.
+            return Ok(Route::Entry(Arc::clone(family.first())));
+        };
+        let (tool, argument) = (&family.exposed, &family.name.instance_arg);
+        let message = call.request.message();
+        let span = call.request.params().arguments;
+        let given = span.map_or(&b"{}"[..], |span| message.bytes(span));
+        let found = member(given, argument).map_err(|unclear| {
+            let what = match unclear {
+                Unclear::NotAnObject => "\"arguments\"".to_owned(),
+                Unclear::Twice => format!("the {argument:?} parameter"),
+            };
+            InvalidParams(format!("{what} {unclear}"))
+        })?;
+        let (Some(found), Some(span)) = (found, span) else {
+            return Err(invalid(format!(
+                "tool {tool} is provided by a family on servers {available}; the {argument:?} \
+                 parameter is required"
+            )));
+        };
+        let value = &given[found.value.start..found.value.end];
+        let server: Box<str> = serde_json::from_slice(value).map_err(|_| {
+            InvalidParams(format!("the {argument:?} parameter must be one of {available}"))
+        })?;
+        let entry = family.instance(&server).cloned().ok_or_else(|| {
+            self.catalogue.down_in_family(&family.name.name, &server).unwrap_or_else(|| {
+                let why = format!("is not available on server {server:?} (available: {available})");
+                invalid(format!("tool {tool} {why}"))
+            })
+        })?;
+        let (start, end) = (span.start + found.whole.start, span.start + found.whole.end);
+        let stripped = splice(message.raw(), &[(Span { start, end }, b"")]);
+        let message = Message::parse(stripped).map_err(|error| invalid(error.to_string()))?;
+        call.request = Request::new(message)?;
+        Ok(Route::Entry(entry))
     }
 
     /// The entry's backend; at a backend's own endpoint it hears also of what it did not list, and
@@ -123,37 +218,78 @@ fn unknown_method(call: &Call) -> Error {
     Error::UnknownMethod(call.request.message().method_name().into())
 }
 
+/// A way to what is exposed is no such thing itself.
+fn refuse_meta(route: Route) -> Result<Route, Error> {
+    match &route {
+        Route::Entry(entry) if entry.is_meta() => {
+            Err(invalid(format!("{} is a meta-tool; call it directly", entry.exposed)))
+        }
+        _ => Ok(route),
+    }
+}
+
+fn invalid(text: String) -> Error {
+    Error::InvalidParams(text.into())
+}
+
 impl<S> Service<Call> for Resolve<S>
 where
     S: Service<Routed, Response = Reply, Error = Error>,
 {
     type Response = Reply;
     type Error = Error;
-    type Future = Either<Ready<Result<Reply, Error>>, S::Future>;
+    type Future = ResponseFuture<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, call: Call) -> Self::Future {
-        match self.route(&call) {
-            Ok(route) => {
-                note(&call, &route);
-                Either::Right(self.inner.call(Routed { call, route }))
+        let (reply, envelope) = match self.resolve(call) {
+            Ok(Resolved::Routed(routed, envelope)) => {
+                note(&routed);
+                (Either::Right(self.inner.call(routed)), envelope)
             }
-            Err(error) => Either::Left(ready(Err(error))),
-        }
+            Ok(Resolved::Answered(reply)) => (Either::Left(ready(Ok(reply))), None),
+            Err(error) => (Either::Left(ready(Err(error))), None),
+        };
+        ResponseFuture { reply, envelope }
+    }
+}
+
+pin_project! {
+    /// Wraps the response, if the call was spelled as another one.
+    pub struct ResponseFuture<F> {
+        #[pin]
+        reply: Either<Ready<Result<Reply, Error>>, F>,
+        envelope: Option<Envelope>,
+    }
+}
+
+impl<F: Future<Output = Result<Reply, Error>>> Future for ResponseFuture<F> {
+    type Output = Result<Reply, Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let reply = std::task::ready!(this.reply.poll(cx));
+        Poll::Ready(match (reply, this.envelope.take()) {
+            (reply, None) => reply,
+            (Ok(reply), Some(envelope)) => reply.shaped(|answer| envelope.wrap(answer)),
+            (Err(error), Some(envelope)) => envelope.wrap(Err(error)).map(Reply::message),
+        })
     }
 }
 
 /// Tells the record what was named.
-fn note(call: &Call, route: &Route) {
+fn note(Routed { call, route }: &Routed) {
     let (name, backend) = match route {
-        Route::Entry(entry) => (Some(&entry.exposed), entry.backend.name()),
-        Route::Backend(backend) => (None, backend.name()),
+        Route::Entry(entry) => (Some(&entry.exposed), entry.backend()),
+        Route::Backend(backend) => (None, Some(backend)),
         Route::List(_) => return,
     };
-    let _ = call.notes.backend.set(Arc::clone(backend));
+    if let Some(backend) = backend {
+        let _ = call.notes.backend.set(Arc::clone(backend.name()));
+    }
     // A resource's name is a URI, of which there are too many.
     if let (Some(name), Method::CallTool | Method::GetPrompt) = (name, call.request.method()) {
         let _ = call.notes.name.set(Arc::clone(name));

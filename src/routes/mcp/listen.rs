@@ -11,9 +11,8 @@ use tokio::time::Interval;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::stream::{event_stream, quiet};
-use super::{Mcp, Stack, accept};
-use crate::call::Endpoint;
-use crate::catalogue::{View, Visibility};
+use super::{Mcp, Stack, accept, principal};
+use crate::call::{Client, Endpoint};
 use crate::error::Error;
 use crate::layers::http::streams::Stream as OpenStream;
 use crate::mcp::{header as mcp_header, sse};
@@ -43,11 +42,12 @@ impl<S: Stack> Mcp<S> {
         let (log, after) =
             resumed.map_or_else(|| (own.clone(), None), |(log, after)| (log, Some(after)));
         let is_own = log.stream() == own.stream();
-        let view = View {
-            session: Some(session.id),
+        let client = Client {
             capabilities: session.capabilities,
-            visibility: Visibility::All,
+            log_level: None,
+            session: Some(session.id),
         };
+        let view = self.shared.catalogue.view(&client, &principal(request));
         let opening =
             (after.is_none() && session.version.has_priming_events()).then(|| log.priming(None));
         let body = Listen {

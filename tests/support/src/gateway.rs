@@ -38,11 +38,16 @@ impl Gateway {
         Self { process, mcp, metrics }
     }
 
-    /// The command that starts a gateway on free ports, with nothing of our own settings.
+    /// The command that starts a gateway on free ports, with nothing of our own settings. It lists what backends offer,
+    /// unless the configuration has its own word on that: most tests are about that.
     pub fn command(binary: &str, config: &Path) -> Command {
         let mut command = Command::new(binary);
         inherit_nothing_of_ours(&mut command);
         command.arg("serve").arg("--config").arg(config);
+        let own = std::fs::read_to_string(config.join("config.yaml")).unwrap_or_default();
+        if !own.contains("exposure:") {
+            command.env("PORTCULLIS_AGGREGATOR_EXPOSURE", "native");
+        }
         command.env("PORTCULLIS_AGGREGATOR_PORT", "0").env("PORTCULLIS_METRICS_PORT", "0");
         command
     }
