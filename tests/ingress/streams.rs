@@ -109,7 +109,7 @@ async fn silent_streams_outlive_the_idle_timeout() {
 async fn a_silence_longer_than_the_idle_timeout_is_cut() {
     let Some(peers) = Peers::installed() else { return };
     behind_both(async |proxy| {
-        let bench = Bench::start(&peers, Site::new(proxy).replacing("60s", "1s"), "15s").await;
+        let bench = Bench::start(&peers, Site::new(proxy).replacing("60s", IDLE), "15s").await;
         let call = bench
             .client()
             .await
