@@ -8,9 +8,14 @@ mod streams;
 
 use std::pin::Pin;
 
-use portcullis_test_support::Proxy;
+use portcullis_test_support::{Peers, Proxy};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_portcullis");
+
+/// The peers, if both ingresses are there too.
+fn installed() -> Option<Peers> {
+    Peers::with(&["nginx", "haproxy"])
+}
 
 /// Runs a test behind nginx and behind HAProxy at the same time.
 fn behind_both<'test>(

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use portcullis_test_support::wire::Request;
-use portcullis_test_support::{Client, ConfigDir, Door, Gateway, Peers, RawClient};
+use portcullis_test_support::{Client, ConfigDir, Door, Gateway, RawClient};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName};
 use serde_json::json;
@@ -15,7 +15,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use crate::page::{Certificates, NAME, Site, block, replaced};
-use crate::{BINARY, behind_both, demo};
+use crate::{BINARY, behind_both, demo, installed};
 
 /// The endpoints of streamable HTTP, and the name of a tool there.
 const ENDPOINTS: [(&str, &str); 2] = [("/mcp", "x_demo_echo"), ("/servers/demo/mcp", "echo")];
@@ -31,7 +31,7 @@ async fn gateway(config: &str) -> Gateway {
 
 #[tokio::test]
 async fn every_endpoint_is_reached_under_a_path_prefix() {
-    let Some(peers) = Peers::installed() else { return };
+    let Some(peers) = installed() else { return };
     behind_both(async |proxy| {
         let door = Door::new();
         let public = format!("http://{}/mcp-gateway", door.address());
@@ -85,7 +85,7 @@ async fn tunnel(tasks: &mut JoinSet<()>, authority: &str, address: &str) -> Stri
 
 #[tokio::test]
 async fn behind_tls_the_public_name_passes_and_no_other() {
-    let Some(peers) = Peers::installed() else { return };
+    let Some(peers) = installed() else { return };
     let ping = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
     let public = format!("https://{NAME}");
     let rows = [
@@ -123,7 +123,7 @@ async fn behind_tls_the_public_name_passes_and_no_other() {
 
 #[tokio::test]
 async fn clients_that_trust_its_authority_connect_over_tls() {
-    let Some(peers) = Peers::installed() else { return };
+    let Some(peers) = installed() else { return };
     behind_both(async |proxy| {
         let gateway = gateway(&block("yaml", "config.yaml")).await;
         let (door, certificates) = (Door::new(), Certificates::new());

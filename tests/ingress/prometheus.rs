@@ -8,7 +8,7 @@ use crate::{BINARY, demo};
 
 #[tokio::test]
 async fn prometheus_counts_the_calls_of_a_tool() {
-    let Some(peers) = Peers::installed() else { return };
+    let Some(peers) = Peers::with(&["prometheus"]) else { return };
     let config = ConfigDir::new().config("aggregator: {exposure: native}\n").stdio(
         "demo",
         &demo(),

@@ -8,7 +8,7 @@ use portcullis_test_support::{
 use serde_json::{Value, json};
 
 use crate::page::{Site, block};
-use crate::{BINARY, behind_both, demo};
+use crate::{BINARY, behind_both, demo, installed};
 
 const IN_TURN: &str = "replicas in turn";
 const STICKY: &str = "replicas, sticky";
@@ -53,7 +53,7 @@ fn call(tool: &str, arguments: &Value) -> String {
 
 #[tokio::test]
 async fn every_client_uses_shared_servers_on_replicas_in_turn() {
-    let Some(peers) = Peers::installed() else { return };
+    let Some(peers) = installed() else { return };
     let everything = Backend::everything_http(&peers).await;
     behind_both(async |proxy| {
         let config = ConfigDir::new().http("web", everything.url(), &json!({})).stdio(
@@ -84,7 +84,7 @@ async fn every_client_uses_shared_servers_on_replicas_in_turn() {
 
 #[tokio::test]
 async fn what_lives_at_home_is_not_found_elsewhere_and_a_new_connection_works() {
-    let Some(peers) = Peers::installed() else { return };
+    let Some(peers) = installed() else { return };
     behind_both(async |proxy| {
         let config = ConfigDir::new().stdio("demo", &demo(), &json!({})).stdio(
             "own",
@@ -113,7 +113,7 @@ async fn what_lives_at_home_is_not_found_elsewhere_and_a_new_connection_works() 
 
 #[tokio::test]
 async fn a_log_level_goes_for_the_replica_that_hears_it() {
-    let Some(peers) = Peers::installed() else { return };
+    let Some(peers) = installed() else { return };
     let web = Backend::misbehave_http(&peers, &[]).await;
     behind_both(async |proxy| {
         let config = ConfigDir::new().http("web", web.url(), &json!({}));
@@ -147,7 +147,7 @@ async fn sticky(peers: &Peers, proxy: Proxy, name: &str, line: &[String], tool: 
 
 #[tokio::test]
 async fn a_sticky_ingress_brings_questions_and_answers_home() {
-    let Some(peers) = Peers::installed() else { return };
+    let Some(peers) = installed() else { return };
     behind_both(async |proxy| {
         let bench = sticky(&peers, proxy, "odd", &peers.misbehave_stdio(), "x_odd_ask").await;
         let before = bench.metrics("portcullis_sessions_opened_total").await;
@@ -177,7 +177,7 @@ async fn a_sticky_ingress_brings_questions_and_answers_home() {
 
 #[tokio::test]
 async fn haproxy_follows_a_session_to_other_addresses() {
-    let Some(peers) = Peers::installed() else { return };
+    let Some(peers) = installed() else { return };
     let bench = sticky(&peers, Proxy::HaProxy, "own", &demo(), "x_own_echo").await;
     let client = RawClient::connect(&bench.url(), &json!({})).await;
     for address in addresses() {
@@ -190,7 +190,7 @@ async fn haproxy_follows_a_session_to_other_addresses() {
 
 #[tokio::test]
 async fn all_a_client_can_do_works_behind_a_sticky_ingress() {
-    let Some(peers) = Peers::installed() else { return };
+    let Some(peers) = installed() else { return };
     behind_both(async |proxy| {
         let bench = sticky(&peers, proxy, "pipe", &peers.everything_stdio(), "x_pipe_echo").await;
         let options = ["--skip", "unknownTool,unknownPrompt", "--prefix", "x_pipe_"];

@@ -10,7 +10,7 @@ use portcullis_test_support::{
 use serde_json::json;
 
 use crate::page::{Site, block};
-use crate::{BINARY, behind_both};
+use crate::{BINARY, behind_both, installed};
 
 /// The idle timeout of an ingress in these tests, and a quarter of it or less for the gateway, as 60 and 15 seconds are.
 const IDLE: &str = "4s";
@@ -42,7 +42,7 @@ impl Bench {
 
 #[tokio::test]
 async fn each_progress_arrives_before_the_next_is_made() {
-    let Some(peers) = Peers::installed() else { return };
+    let Some(peers) = installed() else { return };
     behind_both(async |proxy| {
         let bench = Bench::start(&peers, Site::new(proxy), "15s").await;
         let client = bench.client().await;
@@ -77,7 +77,7 @@ async fn outlast(stream: &mut Response) {
 
 #[tokio::test]
 async fn silent_streams_outlive_the_idle_timeout() {
-    let Some(peers) = Peers::installed() else { return };
+    let Some(peers) = installed() else { return };
     behind_both(async |proxy| {
         let site = Site::new(proxy).replacing("60s", IDLE);
         let bench = Bench::start(&peers, site, ALIVE).await;
@@ -107,7 +107,7 @@ async fn silent_streams_outlive_the_idle_timeout() {
 
 #[tokio::test]
 async fn a_silence_longer_than_the_idle_timeout_is_cut() {
-    let Some(peers) = Peers::installed() else { return };
+    let Some(peers) = installed() else { return };
     behind_both(async |proxy| {
         let bench = Bench::start(&peers, Site::new(proxy).replacing("60s", IDLE), "15s").await;
         let call = bench
@@ -122,7 +122,7 @@ async fn a_silence_longer_than_the_idle_timeout_is_cut() {
 
 #[tokio::test]
 async fn a_large_request_passes() {
-    let Some(peers) = Peers::installed() else { return };
+    let Some(peers) = installed() else { return };
     behind_both(async |proxy| {
         let bench = Bench::start(&peers, Site::new(proxy), "15s").await;
         let text = "x".repeat(3 << 20);

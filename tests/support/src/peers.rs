@@ -15,10 +15,15 @@ pub struct Peers {
 impl Peers {
     /// The peers, or `None` after saying why the calling test is skipped; with `CI=true` a missing peer fails the test.
     pub fn installed() -> Option<Self> {
+        Self::with(&["promtool"])
+    }
+
+    /// As [`Peers::installed`], with these programs in `tests/peers/bin` as well.
+    pub fn with(programs: &[&str]) -> Option<Self> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../peers");
         let root =
             root.canonicalize().unwrap_or_else(|error| panic!("{}: {error}", root.display()));
-        match check(&root) {
+        match check(&root, programs) {
             Ok(()) => Some(Self { root, authority: None }),
             Err(why) => {
                 skip(&why);
@@ -132,7 +137,7 @@ pub fn skip(why: &str) {
 }
 
 /// The links have to lead to an installation of the lock files as they are now.
-fn check(root: &Path) -> Result<(), String> {
+fn check(root: &Path, programs: &[&str]) -> Result<(), String> {
     let pairs = [
         ("node/package-lock.json", "node_modules/../package-lock.json"),
         ("python/mcp-v1.txt", "venvs/mcp-v1.txt"),
@@ -146,7 +151,7 @@ fn check(root: &Path) -> Result<(), String> {
             return Err("the peers are not installed: run tests/peers/install".to_owned());
         }
     }
-    for tool in ["node", "nginx", "haproxy", "prometheus", "promtool"] {
+    for tool in [&["node"], programs].concat() {
         if !root.join("bin").join(tool).exists() {
             return Err(format!("{tool} is not installed: run tests/peers/install"));
         }
