@@ -12,7 +12,7 @@ use crate::call::{self, Call, Client, Endpoint, Notes, Principal, Via};
 use crate::error::{Error, render_call};
 use crate::layers::http::request_id::RequestId;
 use crate::mcp::{self, LogLevel, Message, Method, response};
-use crate::sessions::{Gone, Guarded, Head, Listener, Place, Relay, Session};
+use crate::sessions::{Guarded, Head, Listener, Place, Relay, Session};
 
 /// W3C Trace Context, Level 1.
 const TRACEPARENT: &str = "traceparent";
@@ -169,10 +169,11 @@ impl<S: Stack> Mcp<S> {
             let known = LogLevel::ALL.map(LogLevel::as_str).join(", ");
             Error::Params(format!("unknown log level {:?}; use one of {known}", params.level))
         })?;
-        if self.shared.sessions.place(session) == Place::There {
-            return Err(Gone.into());
-        }
         self.shared.sessions.state(session.id)?.set_level(level);
+        // Elsewhere it goes for what runs here: clients say it while they connect, and a 404 would fail that.
+        if self.shared.sessions.place(session) == Place::There {
+            return Ok(());
+        }
         let client = Client {
             capabilities: session.capabilities,
             log_level: Some(level),

@@ -19,6 +19,7 @@ const text = (value) => ({ content: [{ type: 'text', text: String(value) }] });
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const extra = [];
 const heard = [];
+let step = () => {};
 
 /**
  * On the stream of the call `say` writes a message, `line` any text framed like one, `raw` bytes as they are; `announce`
@@ -31,6 +32,15 @@ const TOOLS = {
   environment: () => text(JSON.stringify(process.env)),
   headers: (_, { headers }) => text(JSON.stringify(headers ?? {})),
   slow: async ({ ms }) => (await sleep(ms), text('done')),
+  // Says how far it is, and takes each step when `go` says so.
+  steps: async ({ count }, { token, say }) => {
+    for (let progress = 1; progress <= count; progress++) {
+      if (token !== undefined) say({ method: 'notifications/progress', params: { progressToken: token, progress, total: count } });
+      await new Promise((resolve) => (step = resolve));
+    }
+    return text('arrived');
+  },
+  go: () => (step(), text('gone')),
   hang: () => (console.error('hanging'), new Promise(() => {})),
   die: () => process.exit(1),
   crash_later: ({ ms }) => (setTimeout(() => process.exit(1), ms), text('soon')),

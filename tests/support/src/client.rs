@@ -96,7 +96,7 @@ impl Client {
             return within("rmcp", rmcp_client::run(url, calls)).await;
         };
         let mut command = command(&peers.script(venv, script));
-        command.arg(url).env("PEER_ERA", era);
+        command.arg(url).env("PEER_ERA", era).envs(peers.trust());
         for (tool, arguments) in calls {
             command.args([*tool, &arguments.to_string()]);
         }

@@ -5,6 +5,7 @@
 //! - [`ConfigDir`]: a configuration directory that lasts as long as its test.
 //! - [`RawClient`], [`RawDuplex`] and [`wire`]: MCP clients that send and show exact bytes.
 //! - [`scenes`]: what many tests begin with.
+//! - [`Ingress`]: nginx or HAProxy before a gateway. [`Prometheus`]: one that reads its metrics.
 //! - [`ImageRoot`]: a root with nothing but what the container image holds.
 //!
 //! Everything here panics when something is wrong, because that is how a test fails, and every wait has a deadline.
@@ -15,9 +16,11 @@ mod client;
 mod config_dir;
 mod gateway;
 mod image;
+mod ingress;
 mod metrics;
 mod peers;
 mod process;
+mod prometheus;
 mod raw_client;
 mod raw_duplex;
 mod rmcp_client;
@@ -34,8 +37,10 @@ pub use client::{Client, Conformance};
 pub use config_dir::ConfigDir;
 pub use gateway::Gateway;
 pub use image::ImageRoot;
+pub use ingress::{Door, Ingress, Proxy};
 pub use peers::{Peers, skip};
 pub use process::{Process, Signal, children, is_running, kill};
+pub use prometheus::Prometheus;
 pub use raw_client::{Exchange, RawClient, member};
 pub use raw_duplex::RawDuplex;
 pub use sse::{Event, Parser};

@@ -11,21 +11,40 @@ use serde_json::Value;
 #[derive(Clone, Debug)]
 pub struct Peers {
     root: PathBuf,
+    authority: Option<PathBuf>,
 }
 
 impl Peers {
     /// The peers, or `None` after saying why the calling test is skipped; with `CI=true` a missing peer fails the test.
     pub fn installed() -> Option<Self> {
+        Self::with(&["promtool"])
+    }
+
+    /// As [`Peers::installed`], with these programs in `tests/peers/bin` as well.
+    pub fn with(programs: &[&str]) -> Option<Self> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../peers");
         let root =
             root.canonicalize().unwrap_or_else(|error| panic!("{}: {error}", root.display()));
-        match check(&root) {
-            Ok(()) => Some(Self { root }),
+        match check(&root, programs) {
+            Ok(()) => Some(Self { root, authority: None }),
             Err(why) => {
                 skip(&why);
                 None
             }
         }
+    }
+
+    /// The same, whose clients trust this certificate authority, in PEM, over TLS.
+    #[must_use]
+    pub fn trusting(&self, authority: &Path) -> Self {
+        Self { authority: Some(authority.to_owned()), ..self.clone() }
+    }
+
+    /// The variables that tell Node and Python whom to trust.
+    pub(crate) fn trust(&self) -> Vec<(&'static str, &Path)> {
+        let authority = self.authority.as_deref();
+        let names = ["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE"];
+        names.into_iter().filter_map(|name| Some((name, authority?))).collect()
     }
 
     /// A file of `tests/peers`.
@@ -127,7 +146,7 @@ pub fn skip(why: &str) {
 }
 
 /// The links have to lead to an installation of the lock files as they are now.
-fn check(root: &Path) -> Result<(), String> {
+fn check(root: &Path, programs: &[&str]) -> Result<(), String> {
     let pairs = [
         ("node/package-lock.json", "node_modules/../package-lock.json"),
         ("python/mcp-v1.txt", "venvs/mcp-v1.txt"),
@@ -141,7 +160,7 @@ fn check(root: &Path) -> Result<(), String> {
             return Err("the peers are not installed: run tests/peers/install".to_owned());
         }
     }
-    for tool in ["node", "promtool"] {
+    for tool in [&["node"], programs].concat() {
         if !root.join("bin").join(tool).exists() {
             return Err(format!("{tool} is not installed: run tests/peers/install"));
         }

@@ -36,21 +36,20 @@ pub struct Process {
 
 impl Process {
     /// Starts `command` with no stdin. `name` stands in the messages of failures.
-    pub fn spawn(name: &str, mut command: Command) -> Self {
-        command.stdin(Stdio::null());
-        Self::start(name, command)
+    pub fn spawn(name: &str, command: Command) -> Self {
+        Self::spawn_with(name, command, Stdio::null())
     }
 
     /// Starts `command` and gives its stdin to the caller, who closes it by dropping it.
-    pub fn spawn_to_talk(name: &str, mut command: Command) -> (Self, ChildStdin) {
-        command.stdin(Stdio::piped());
-        let mut process = Self::start(name, command);
+    pub fn spawn_to_talk(name: &str, command: Command) -> (Self, ChildStdin) {
+        let mut process = Self::spawn_with(name, command, Stdio::piped());
         let stdin = process.child.stdin.take().expect("the pipe was asked for");
         (process, stdin)
     }
 
-    fn start(name: &str, mut command: Command) -> Self {
-        command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    /// As [`Process::spawn`], with something to read from or to listen on.
+    pub fn spawn_with(name: &str, mut command: Command, stdin: Stdio) -> Self {
+        command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         let mut child =
             command.spawn().unwrap_or_else(|error| panic!("{name}: {command:?}: {error}"));
         let (sender, output) = watch::channel(Output { open_pipes: 2, ..Output::default() });

@@ -1,6 +1,7 @@
 //! An MCP client of sessions and streams that shows what it gets byte for byte.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::value::RawValue;
@@ -14,6 +15,7 @@ const ACCEPT: &str = "application/json, text/event-stream";
 /// A client with a session of MCP 2025-11-25 or older, over streamable HTTP. Each request has a connection of its own.
 pub struct RawClient {
     url: String,
+    source: Ipv4Addr,
     version: String,
     session: Option<String>,
     hello: String,
@@ -28,8 +30,18 @@ impl RawClient {
 
     /// Initialises a session at `version`.
     pub async fn connect_at(url: &str, version: &str, capabilities: &Value) -> Self {
+        Self::open(Ipv4Addr::UNSPECIFIED, url, version, capabilities).await
+    }
+
+    /// Initialises a session at 2025-11-25 whose requests all come from this address of the machine.
+    pub async fn connect_from(source: Ipv4Addr, url: &str, capabilities: &Value) -> Self {
+        Self::open(source, url, "2025-11-25", capabilities).await
+    }
+
+    async fn open(source: Ipv4Addr, url: &str, version: &str, capabilities: &Value) -> Self {
         let mut client = Self {
             url: url.to_owned(),
+            source,
             version: version.to_owned(),
             session: None,
             hello: String::new(),
@@ -59,7 +71,8 @@ impl RawClient {
 
     /// A request with the headers of this session, to be changed and sent by the test.
     pub fn request(&self, method: &str) -> Request {
-        let mut request = Request::new(method, &self.url).header("Accept", ACCEPT);
+        let mut request = Request::new(method, &self.url).from(self.source);
+        request = request.header("Accept", ACCEPT);
         if let Some(session) = &self.session {
             request = request
                 .header("Mcp-Session-Id", session)

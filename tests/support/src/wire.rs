@@ -1,7 +1,9 @@
 //! HTTP/1.1 over one TCP connection, with nothing between the test and the bytes.
 
+use std::net::{Ipv4Addr, SocketAddr};
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use crate::{Event, Parser, within};
 
@@ -29,6 +31,7 @@ impl Url {
 pub struct Request {
     method: String,
     url: Url,
+    source: Ipv4Addr,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
 }
@@ -39,9 +42,17 @@ impl Request {
         Self {
             method: method.to_owned(),
             url: Url::parse(url),
+            source: Ipv4Addr::UNSPECIFIED,
             headers: Vec::new(),
             body: Vec::new(),
         }
+    }
+
+    /// Sends it from this address of the machine; all of 127.0.0.0/8 are.
+    #[must_use]
+    pub fn from(mut self, source: Ipv4Addr) -> Self {
+        self.source = source;
+        self
     }
 
     /// Adds a header, replacing one of the same name.
@@ -88,7 +99,7 @@ impl Request {
 
     /// Sends it over a connection of its own and waits for the head of the response.
     pub async fn send(&self) -> Response {
-        let mut connection = Connection::open(&self.url.authority).await;
+        let mut connection = Connection::open_from(self.source, &self.url.authority).await;
         connection.write(&self.to_bytes()).await;
         connection.response().await
     }
@@ -103,7 +114,21 @@ pub struct Connection {
 impl Connection {
     /// Connects to `HOST:PORT`.
     pub async fn open(authority: &str) -> Self {
-        let socket = within("connect", TcpStream::connect(authority)).await;
+        Self::open_from(Ipv4Addr::UNSPECIFIED, authority).await
+    }
+
+    /// Connects from this address of the machine; the unspecified one leaves the choice to the system.
+    pub async fn open_from(source: Ipv4Addr, authority: &str) -> Self {
+        let connect = async {
+            if source.is_unspecified() {
+                return TcpStream::connect(authority).await;
+            }
+            let socket = TcpSocket::new_v4()?;
+            socket.bind(SocketAddr::from((source, 0)))?;
+            let to = tokio::net::lookup_host(authority).await?.find(SocketAddr::is_ipv4);
+            socket.connect(to.expect("an IPv4 address")).await
+        };
+        let socket = within("connect", connect).await;
         let socket = socket.unwrap_or_else(|error| panic!("connect to {authority}: {error}"));
         Self { socket, buffer: Vec::new() }
     }
