@@ -1,5 +1,6 @@
 //! The gateway behind real ingresses, configured as docs/ingress.md says, and before a real Prometheus.
 
+mod limits;
 mod names;
 mod page;
 mod prometheus;
