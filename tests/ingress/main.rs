@@ -5,6 +5,7 @@ mod names;
 mod page;
 mod prometheus;
 mod replicas;
+mod sse;
 mod streams;
 
 use std::pin::Pin;

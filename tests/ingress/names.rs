@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use portcullis_test_support::wire::Request;
-use portcullis_test_support::{Client, ConfigDir, Door, Gateway, RawClient};
+use portcullis_test_support::{Client, ConfigDir, Door, Gateway, Ingress, Peers, Proxy, RawClient};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName};
 use serde_json::json;
@@ -29,16 +29,23 @@ async fn gateway(config: &str) -> Gateway {
     gateway
 }
 
+/// A gateway under the documented prefix at `door`, and its ingress.
+pub(crate) async fn behind_prefix(peers: &Peers, proxy: Proxy, door: Door) -> (Gateway, Ingress) {
+    let public = format!("http://{}/mcp-gateway", door.address());
+    let config = block("yaml", "config.yaml, under a path prefix");
+    let config = replaced(&config, &format!("https://{NAME}/mcp-gateway"), &public);
+    let gateway = gateway(&config).await;
+    let ingress = Site::new(proxy).under_prefix().plain(peers, door, &[&gateway]);
+    (gateway, ingress)
+}
+
 #[tokio::test]
 async fn every_endpoint_is_reached_under_a_path_prefix() {
     let Some(peers) = installed() else { return };
     behind_both(async |proxy| {
         let door = Door::new();
         let public = format!("http://{}/mcp-gateway", door.address());
-        let config = block("yaml", "config.yaml, under a path prefix");
-        let config = replaced(&config, &format!("https://{NAME}/mcp-gateway"), &public);
-        let gateway = gateway(&config).await;
-        let ingress = Site::new(proxy).under_prefix().plain(&peers, door, &[&gateway]);
+        let (_gateway, ingress) = behind_prefix(&peers, proxy, door).await;
         for (path, tool) in ENDPOINTS {
             let url = format!("{public}{path}");
             let arguments = json!({"message": "Grüße"});

@@ -14,8 +14,8 @@ const IN_TURN: &str = "replicas in turn";
 const STICKY: &str = "replicas, sticky";
 
 /// An ingress and its replicas.
-struct Bench {
-    ingress: Ingress,
+pub(crate) struct Bench {
+    pub(crate) ingress: Ingress,
     replicas: [Gateway; 2],
 }
 
@@ -136,11 +136,17 @@ async fn a_log_level_goes_for_the_replica_that_hears_it() {
 }
 
 /// Addresses of this machine.
-fn addresses() -> impl Iterator<Item = Ipv4Addr> {
+pub(crate) fn addresses() -> impl Iterator<Item = Ipv4Addr> {
     (2..22).map(|last| Ipv4Addr::new(127, 0, 0, last))
 }
 
-async fn sticky(peers: &Peers, proxy: Proxy, name: &str, line: &[String], tool: &str) -> Bench {
+pub(crate) async fn sticky(
+    peers: &Peers,
+    proxy: Proxy,
+    name: &str,
+    line: &[String],
+    tool: &str,
+) -> Bench {
     let config = ConfigDir::new().stdio(name, line, &json!({"isolation": "session"}));
     Bench::start(peers, Site::new(proxy).upstream(STICKY), config, &[tool]).await
 }

@@ -13,18 +13,18 @@ use crate::page::{Site, block};
 use crate::{BINARY, behind_both, installed};
 
 /// The idle timeout of an ingress in these tests, and a quarter of it or less for the gateway, as 60 and 15 seconds are.
-const IDLE: &str = "4s";
+pub(crate) const IDLE: &str = "4s";
 const IDLE_SECONDS: usize = 4;
-const ALIVE: &str = "1s";
+pub(crate) const ALIVE: &str = "1s";
 
 /// An ingress before a gateway before a server that waits for the test.
-struct Bench {
-    ingress: Ingress,
+pub(crate) struct Bench {
+    pub(crate) ingress: Ingress,
     _gateway: Gateway,
 }
 
 impl Bench {
-    async fn start(peers: &Peers, site: Site, keep_alive: &str) -> Self {
+    pub(crate) async fn start(peers: &Peers, site: Site, keep_alive: &str) -> Self {
         let config =
             format!("aggregator: {{exposure: native}}\nhttp: {{keepAlive: {keep_alive}}}\n");
         let config =
@@ -62,7 +62,7 @@ async fn each_progress_arrives_before_the_next_is_made() {
 }
 
 /// Reads signs of life until the ingress would have cut the stream, had there been none.
-async fn outlast(stream: &mut Response) {
+pub(crate) async fn outlast(stream: &mut Response) {
     within("signs of life", async {
         let mut signs = 0;
         // One a second, the first after at most one.
