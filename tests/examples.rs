@@ -54,9 +54,8 @@ fn command(directory: &Path, name: &str, cases: &[(&str, &[String])]) {
         let words: Vec<_> = line.iter().map(|word| format!("'{word}'")).collect();
         let drop = "while [ \"$1\" != \"$package\" ]; do shift; done; shift";
         let words = words.join(" ");
-        script.push_str(&format!(
-            "*'{package}'*) package='{package}'; {drop}; exec {words} \"$@\" ;;\n"
-        ));
+        let case = format!("*'{package}'*) package='{package}'; {drop}; exec {words} \"$@\" ;;\n");
+        script.push_str(&case);
     }
     script.push_str("esac\n");
     let path = directory.join(name);

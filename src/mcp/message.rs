@@ -90,6 +90,9 @@ struct Fields<'a> {
 }
 
 /// A field that is there is `Some`, also when its value is `null`.
+///
+/// # Errors
+/// When the value is not JSON.
 pub fn present<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<&'de RawValue>, D::Error> {
