@@ -2,44 +2,25 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
-use tokio::runtime::Handle;
-use tokio::sync::watch;
-use tokio::time;
+use anyhow::Context as _;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
+use super::backside::Backside;
 use super::config::Config;
+use super::listen::{mcp_listeners, metrics_listeners};
 use super::load::Loaded;
-use super::recorder::CallRecorder;
-use super::stack::{Edge, Parts};
-use super::{follow, print, stack, stdio};
-use crate::backends::{self, Background};
-use crate::builtin;
-use crate::catalogue::{Catalogue, Exposing, Judge, Member, Naming};
-use crate::config::Shown as _;
-use crate::definitions::{Quarantined, Server};
-use crate::layers::call::tool_limits::ToolLimitsLayer;
-use crate::layers::http::streams::Streams;
-use crate::observe::call_log::CallLog;
+use super::stack::Parts;
+use super::status::{in_quarantine, status};
+use super::{print, stack, stdio};
 use crate::observe::exposition;
-use crate::outbound::{self, Trust};
-use crate::policy::Gate;
+use crate::outbound::Trust;
 use crate::routes::Open;
 use crate::routes::health::Readiness;
-use crate::routes::mcp::{Ending, Shared};
 use crate::routes::metrics::Operations;
-use crate::routes::sse::Sse;
-use crate::routes::welcome::WayIn;
-use crate::server::{self, Listeners, Options, Shutdown, Signals, Transport};
-use crate::sessions::{Keys, Sessions};
-use crate::supervise::{Definition, Registry, Status};
-
-/// How long backends have, once calls are over, to take leave: DELETE to sessions, end of children.
-const LEAVE: Duration = Duration::from_secs(10);
+use crate::server::{self, Listeners, Options, Shutdown, Signals};
+use crate::supervise::Status;
 
 /// Runs the gateway until it is told to stop. `say` prints what a person wants to read.
 ///
@@ -117,209 +98,4 @@ async fn serve_clients(
         warn!(cut, "connections were cut after the time to drain");
     }
     Ok(())
-}
-
-fn metrics_listeners(config: &Config) -> anyhow::Result<Option<Listeners>> {
-    let metrics = &config.metrics;
-    let bound = Listeners::bind(&metrics.host.to_string(), metrics.port);
-    match bound {
-        Ok(listeners) => Ok(Some(listeners)),
-        // Every client starts a gateway of its own, and only one of them can have the port.
-        Err(error) if config.aggregator.transport == Transport::Stdio => {
-            warn!(error = %anyhow::Error::from(error), "there are no metrics of this gateway");
-            Ok(None)
-        }
-        Err(error) => Err(error)
-            .context("the metrics listener cannot start (metrics.host and metrics.port say where)"),
-    }
-}
-
-/// Sockets that systemd hands over come first, then the configured address. None for stdio.
-fn mcp_listeners(config: &Config) -> anyhow::Result<Option<Listeners>> {
-    let aggregator = &config.aggregator;
-    if aggregator.transport == Transport::Stdio {
-        ensure!(
-            Listeners::inherited()?.is_none(),
-            "sockets were handed over (LISTEN_FDS), and with aggregator.transport stdio nothing \
-             listens; use streamable-http, or start the gateway without socket activation"
-        );
-        return Ok(None);
-    }
-    if let Some(inherited) = Listeners::inherited()? {
-        // The loader has seen `aggregator.host`, which means nothing here.
-        ensure!(
-            inherited.is_loopback() || config.auth.allow_unauthenticated,
-            "the sockets handed over let others in, and auth.mode none asks nobody who they are; \
-             listen on loopback, or set auth.allowUnauthenticated: true if that is what you want"
-        );
-        return Ok(Some(inherited));
-    }
-    Listeners::bind(&aggregator.host.to_string(), aggregator.port)
-        .map(Some)
-        .context("the MCP listener cannot start (aggregator.host and aggregator.port say where)")
-}
-
-/// Everything behind the stacks, run by the background runtime.
-struct Backside {
-    background: Background,
-    trust: Arc<Trust>,
-    sessions: Arc<Sessions>,
-    registry: Arc<Registry>,
-    gate: Arc<Gate>,
-    catalogue: Arc<Catalogue>,
-    ready: watch::Receiver<bool>,
-    /// Ends what would follow news for ever.
-    news: CancellationToken,
-}
-
-impl Backside {
-    fn start(
-        loaded: &Loaded,
-        trust: Arc<Trust>,
-        is_loopback: bool,
-        way: &WayIn,
-    ) -> anyhow::Result<Self> {
-        let config = &loaded.config;
-        let background = Background { runtime: Handle::current(), tasks: TaskTracker::new() };
-        let keys: Vec<[u8; 32]> = config.sessions.keys.iter().map(|key| *key.expose()).collect();
-        let sessions = Arc::new(Sessions::new(Keys::new(&keys)?, config.sessions.max_age)?);
-        let context = backends::Context::new(
-            background.clone(),
-            outbound::Client::new(Arc::clone(&trust), background.tasks.clone()),
-            sessions.clone(),
-            (config.http.max_in_flight / 2).max(1),
-        );
-        let definitions = loaded.servers.iter().map(|server| Definition {
-            config: Arc::new(server.config.clone()),
-            auto_start: server.auto_start,
-        });
-        let registry = Registry::start(definitions.collect(), &context);
-        let news = CancellationToken::new();
-        // Behind a proxy everybody comes from loopback.
-        let has_proxy =
-            config.aggregator.public_url.is_some() || !config.trusted_proxies.is_empty();
-        let gate = Gate::new(is_loopback && !has_proxy).with_denylist(config.denylist.clone());
-        let gate = Arc::new(gate);
-        let catalogue = Catalogue::start(
-            config.catalogue.clone(),
-            Exposing {
-                exposure: config.aggregator.exposure,
-                prefix: config.aggregator.muster_prefix.clone(),
-            },
-            Arc::clone(&gate) as Arc<dyn Judge>,
-            members(&loaded.servers, &registry, &config.aggregator.muster_prefix),
-            &background,
-            news.clone(),
-        );
-        catalogue.offer(builtin::entries(&builtin::Parts {
-            catalogue: Arc::clone(&catalogue),
-            gate: Arc::clone(&gate),
-            registry: Arc::clone(&registry),
-            background: background.clone(),
-            set_up: set_up(loaded, way.address()),
-        }));
-        let (ready, is_ready) = watch::channel(false);
-        let follow = |task: futures_util::future::BoxFuture<'static, ()>| {
-            let news = news.clone();
-            background.spawn(async move {
-                news.run_until_cancelled(task).await;
-            });
-        };
-        let evict = {
-            let registry = Arc::clone(&registry);
-            move |it| registry.evict_session(it)
-        };
-        follow(Box::pin(Arc::clone(&sessions).sweep(evict)));
-        follow(Box::pin(follow::list_changes(Arc::clone(&catalogue), Arc::clone(&sessions))));
-        follow(Box::pin(follow::updates(context.updates.subscribe(), Arc::clone(&sessions))));
-        follow(Box::pin(follow::readiness(Arc::clone(&registry), ready)));
-        Ok(Self { background, trust, sessions, registry, gate, catalogue, ready: is_ready, news })
-    }
-
-    fn parts(&self, config: &Config, is_loopback: bool, open: Open, shutdown: &Shutdown) -> Parts {
-        let shared = Shared {
-            sessions: Arc::clone(&self.sessions),
-            registry: Arc::clone(&self.registry),
-            catalogue: Arc::clone(&self.catalogue),
-            keep_alive: config.http.keep_alive,
-            streams: Streams::new(config.http.max_streams),
-            sse: Sse::new(config.aggregator.public_url.as_ref()),
-            is_streamable: config.aggregator.transport == Transport::StreamableHttp,
-        };
-        let format = config.logging.format;
-        let is_logged = config.logging.calls && config.logging.level >= tracing::Level::INFO;
-        Parts {
-            shared: Arc::new(shared),
-            catalogue: Arc::clone(&self.catalogue),
-            gate: Arc::clone(&self.gate),
-            tool_limits: ToolLimitsLayer::new(&config.tool_limits),
-            recorder: CallRecorder { log: is_logged.then(|| CallLog::new(format)) },
-            trust: Arc::clone(&self.trust),
-            ending: Ending {
-                draining: shutdown.draining().clone(),
-                stopping: shutdown.stopping().clone(),
-            },
-            open,
-            edge: Edge::new(config, is_loopback),
-        }
-    }
-
-    /// Says how the backends are, once they have been tried.
-    fn greet(&self, way: WayIn, quarantined: Arc<[Status]>, say: impl Fn(&str) + Send + 'static) {
-        let (registry, mut ready) = (Arc::clone(&self.registry), self.ready.clone());
-        let news = self.news.clone();
-        self.background.spawn(async move {
-            let settled = ready.wait_for(|ready| *ready);
-            if news.run_until_cancelled(settled).await.is_some() {
-                say(&print::backends(&status(&registry, &quarantined), &way));
-            }
-        });
-    }
-
-    /// Calls are over: sessions at backends are deleted, children stop.
-    async fn leave(&self) {
-        self.sessions.close();
-        self.news.cancel();
-        if time::timeout(LEAVE, self.registry.shutdown()).await.is_err() {
-            warn!("backends did not take leave in time");
-        }
-        self.background.tasks.close();
-    }
-}
-
-/// How every object of the configuration is, also those that are wrong.
-fn status(registry: &Registry, quarantined: &[Status]) -> Vec<Status> {
-    let mut all = registry.status();
-    all.extend_from_slice(quarantined);
-    all
-}
-
-fn in_quarantine(object: &Quarantined) -> Status {
-    let error = Some(object.error().into());
-    Status { name: object.name().into(), state: "quarantined", error }
-}
-
-/// What the tools of ours tell of the configuration.
-fn set_up(loaded: &Loaded, url: &str) -> builtin::SetUp {
-    builtin::SetUp {
-        servers: loaded.servers.as_slice().into(),
-        quarantined: loaded.quarantined.as_slice().into(),
-        config: Arc::new(loaded.config.shown()),
-        endpoint: url.into(),
-    }
-}
-
-/// The backends under the names that their definitions give them.
-fn members(servers: &[Server], registry: &Registry, muster_prefix: &str) -> Vec<Member> {
-    let member = |server: &Server| {
-        let name = &server.config.name;
-        let prefix = server.tool_prefix.as_deref().unwrap_or(name);
-        let handle = registry.get(name).expect("every definition has been registered");
-        Member {
-            handle: Arc::clone(handle),
-            naming: Naming::new(muster_prefix, prefix, server.expose.prefix),
-            family: server.family.clone(),
-        }
-    };
-    servers.iter().map(member).collect()
 }
