@@ -107,7 +107,9 @@ async fn every_client_that_starts_its_servers_starts_the_gateway() {
             client.run(&peers, &endpoint, "x_demo_echo", &json!({"message": "Grüße"})).await;
         assert_eq!(report["ok"], true, "{client:?}: {report:#}");
         assert_eq!(report["protocol"], "2025-11-25", "{client:?}");
-        assert_eq!(text(&report["result"]), "Grüße", "{client:?}");
+        let result = &report["result"];
+        assert!(result["content"].is_array(), "{client:?}: {result:#}");
+        assert_eq!(text(result), "Grüße", "{client:?}");
     }
 }
 
@@ -167,8 +169,18 @@ async fn servers_of_every_sdk_answer_over_both_transports_of_http() {
 fn comparable(transcript: &Value) -> Vec<Value> {
     let text = transcript.to_string().replace("x_pipe_", "").replace("x_web_", "");
     let text = text.replace(" from session UUID", " ");
-    let steps: Vec<Value> = serde_json::from_str(&text).expect("a transcript");
+    let mut steps: Vec<Value> = serde_json::from_str(&text).expect("a transcript");
+    steps.iter_mut().for_each(without_our_own);
     steps.into_iter().filter(|step| step[0] != "server").collect()
+}
+
+/// Takes what Portcullis itself offers out of lists.
+fn without_our_own(value: &mut Value) {
+    let Some(items) = value.as_array_mut() else { return };
+    let is_ours = |name: &Value| name.as_str().is_some_and(|it| it.starts_with("core_"));
+    items
+        .retain(|item| !is_ours(item) && !is_ours(&item["name"]) && item["uri"] != "auth://status");
+    items.iter_mut().for_each(without_our_own);
 }
 
 #[tokio::test]

@@ -167,7 +167,8 @@ fn url_after(line: &str, marker: &str) -> Option<String> {
     let (_, rest) = line.split_once(marker)?;
     let url =
         rest.split(|char: char| char.is_whitespace() || "\"',\\\u{1b}".contains(char)).next()?;
-    url.starts_with("http://127.0.0.1:").then(|| url.to_owned())
+    let is_ours = ["http://127.0.0.1:", "http://0.0.0.0:"].iter().any(|it| url.starts_with(it));
+    is_ours.then(|| url.to_owned())
 }
 
 #[cfg(test)]
