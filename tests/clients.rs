@@ -176,11 +176,17 @@ fn comparable(transcript: &Value) -> Vec<Value> {
 
 /// Takes what Portcullis itself offers out of lists.
 fn without_our_own(value: &mut Value) {
-    let Some(items) = value.as_array_mut() else { return };
     let is_ours = |name: &Value| name.as_str().is_some_and(|it| it.starts_with("core_"));
-    items
-        .retain(|item| !is_ours(item) && !is_ours(&item["name"]) && item["uri"] != "auth://status");
-    items.iter_mut().for_each(without_our_own);
+    match value {
+        Value::Array(items) => {
+            let is_own =
+                |it: &Value| is_ours(it) || is_ours(&it["name"]) || it["uri"] == "auth://status";
+            items.retain(|item| !is_own(item));
+            items.iter_mut().for_each(without_our_own);
+        }
+        Value::Object(fields) => fields.values_mut().for_each(without_our_own),
+        _ => {}
+    }
 }
 
 #[tokio::test]

@@ -84,8 +84,9 @@ impl Client {
     /// Connects to `url`, which may be any endpoint the client knows, lists the tools and calls `tool`: `{ok, protocol, tools, result}`, or `{ok: false, error}`.
     pub async fn run(self, peers: &Peers, url: &str, tool: &str, arguments: &Value) -> Value {
         let mut report = self.run_all(peers, url, &[(tool, arguments.clone())]).await;
-        let result = report["results"][0].take();
-        report["result"] = result;
+        // A client that failed has none.
+        let result = report.pointer_mut("/results/0").map(Value::take);
+        report["result"] = result.unwrap_or_default();
         report
     }
 
