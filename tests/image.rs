@@ -7,13 +7,14 @@ use std::path::Path;
 use portcullis_test_support::{ConfigDir, DEADLINE, ImageRoot, Process, Signal};
 use serde_json::json;
 
-/// What the README says a container needs.
-fn settings() -> &'static str {
-    let readme = include_str!("../README.md");
-    let mut blocks = readme.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
-    blocks
-        .find(|block| block.contains("allowUnauthenticated"))
-        .expect("the settings of a container")
+/// The example for containers, with its key beside it.
+fn settings() -> ConfigDir {
+    let key = "${SESSION_KEY_FILE:-/run/secrets/session.key}";
+    let example = include_str!("../config/container/config.yaml");
+    assert!(example.contains(key), "{example}");
+    ConfigDir::new()
+        .config(&example.replace(key, "session.key"))
+        .file("session.key", &"0f".repeat(32))
 }
 
 fn image() -> Option<ImageRoot> {
@@ -34,7 +35,7 @@ async fn the_binary_runs_in_the_root_of_the_image() {
 async fn a_container_serves_and_passes_its_health_check() {
     let Some(image) = image() else { return };
     let demo = ["portcullis".to_owned(), "demo-server".to_owned()];
-    image.add_config(ConfigDir::new().config(settings()).stdio("demo", &demo, &json!({})).path());
+    image.add_config(settings().stdio("demo", &demo, &json!({})).path());
 
     let mut gateway = Process::spawn("portcullis serve", image.run());
     for address in ["listening on http://0.0.0.0:8090/mcp", "metrics on http://0.0.0.0:9464/"] {
