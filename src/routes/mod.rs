@@ -1,6 +1,7 @@
 //! Endpoints: one file each, found by a `match` over the path.
 
 mod duplex;
+mod event_stream;
 pub mod health;
 pub mod mcp;
 pub mod metrics;

@@ -9,19 +9,18 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, stream};
 use http::{Method, Request, Response, StatusCode};
-use http_body::Frame;
 use tokio::sync::mpsc;
-use tokio::time::Interval;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::duplex::{Duplex, MAX_UNHEARD, Said};
+use super::event_stream::event_stream;
 use super::mcp::{self, Caller, Mcp, Stack};
 use crate::call::Endpoint;
 use crate::error::Error;
 use crate::layers::http::streams::Stream as OpenStream;
 use crate::mcp::sse;
-use crate::server::{Body, BoxError};
+use crate::server::Body;
 use crate::sessions::{Connections, Gone, Outbox};
 
 /// How long a message waits for those before it, which wait for the client to read.
@@ -73,11 +72,10 @@ impl<S: Stack> Mcp<S> {
         let body = Listen {
             opening: Some(opening.into()),
             messages: Some(Box::pin(messages(Reader(outbox)))),
-            keep_alive: mcp::quiet(self.shared.keep_alive),
             draining: self.ending.draining.clone(),
             _open: open,
         };
-        Ok(mcp::event_stream(Body::stream(body)))
+        Ok(event_stream(body, self.shared.keep_alive))
     }
 
     /// `/message`: takes what the client of a stream says. It is answered there.
@@ -135,39 +133,24 @@ const MESSAGE: &[u8] = b"event: message\n";
 struct Listen {
     opening: Option<Bytes>,
     messages: Option<Pin<Box<dyn Stream<Item = Bytes> + Send>>>,
-    keep_alive: Interval,
     draining: CancellationToken,
     _open: OpenStream,
 }
 
-impl http_body::Body for Listen {
-    type Data = Bytes;
-    type Error = BoxError;
+impl Stream for Listen {
+    type Item = Bytes;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         let this = &mut *self;
         if let Some(opening) = this.opening.take() {
-            return Poll::Ready(Some(Ok(Frame::data(opening))));
+            return Poll::Ready(Some(opening));
         }
         let Some(messages) = &mut this.messages else { return Poll::Ready(None) };
-        match messages.as_mut().poll_next(cx) {
-            Poll::Ready(Some(frame)) => {
-                this.keep_alive.reset();
-                Poll::Ready(Some(Ok(Frame::data(frame))))
-            }
-            Poll::Ready(None) => {
-                this.messages = None;
-                let drains = this.draining.is_cancelled();
-                Poll::Ready(drains.then(|| Ok(Frame::data(Bytes::from_static(mcp::RETRY)))))
-            }
-            Poll::Pending => this
-                .keep_alive
-                .poll_tick(cx)
-                .map(|_| Some(Ok(Frame::data(Bytes::from_static(sse::KEEP_ALIVE))))),
-        }
+        let message = std::task::ready!(messages.as_mut().poll_next(cx));
+        Poll::Ready(message.or_else(|| {
+            this.messages = None;
+            this.draining.is_cancelled().then(|| Bytes::from_static(mcp::RETRY))
+        }))
     }
 }
 

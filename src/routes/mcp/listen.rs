@@ -6,17 +6,15 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use futures_util::Stream;
 use http::{Request, Response};
-use http_body::Frame;
-use tokio::time::Interval;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
-use super::stream::{event_stream, quiet};
 use super::{Mcp, Stack, accept, principal};
 use crate::call::{Client, Endpoint};
 use crate::error::Error;
 use crate::layers::http::streams::Stream as OpenStream;
-use crate::mcp::{header as mcp_header, sse};
-use crate::server::{Body, BoxError};
+use crate::mcp::header as mcp_header;
+use crate::routes::event_stream::event_stream;
+use crate::server::Body;
 use crate::sessions::{Listening, parse_event_id};
 
 /// When a client is to come back after we stopped, in milliseconds.
@@ -53,12 +51,11 @@ impl<S: Stack> Mcp<S> {
         let body = Listen {
             opening,
             events: Some(Box::pin(log.read(after))),
-            keep_alive: quiet(self.shared.keep_alive),
             draining: Box::pin(self.ending.draining.clone().cancelled_owned()),
             _listening: is_own.then(|| state.listen(endpoint, view)),
             _open: open,
         };
-        Ok(event_stream(Body::stream(body)))
+        Ok(event_stream(body, self.shared.keep_alive))
     }
 }
 
@@ -70,35 +67,25 @@ fn last_event<B>(request: &Request<B>) -> Option<(u64, u64)> {
 struct Listen {
     opening: Option<Bytes>,
     events: Option<Pin<Box<dyn Stream<Item = Bytes> + Send>>>,
-    keep_alive: Interval,
     draining: Pin<Box<WaitForCancellationFutureOwned>>,
     _listening: Option<Listening>,
     _open: OpenStream,
 }
 
-impl http_body::Body for Listen {
-    type Data = Bytes;
-    type Error = BoxError;
+impl Stream for Listen {
+    type Item = Bytes;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         let this = &mut *self;
         if let Some(opening) = this.opening.take() {
-            return Poll::Ready(Some(Ok(Frame::data(opening))));
+            return Poll::Ready(Some(opening));
         }
         let Some(events) = &mut this.events else { return Poll::Ready(None) };
         if let Poll::Ready(event) = events.as_mut().poll_next(cx) {
-            this.keep_alive.reset();
-            return Poll::Ready(event.map(|frame| Ok(Frame::data(frame))));
+            return Poll::Ready(event);
         }
-        if this.draining.as_mut().poll(cx).is_ready() {
-            this.events = None;
-            return Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(RETRY)))));
-        }
-        this.keep_alive
-            .poll_tick(cx)
-            .map(|_| Some(Ok(Frame::data(Bytes::from_static(sse::KEEP_ALIVE)))))
+        std::task::ready!(this.draining.as_mut().poll(cx));
+        this.events = None;
+        Poll::Ready(Some(Bytes::from_static(RETRY)))
     }
 }

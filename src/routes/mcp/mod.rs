@@ -15,7 +15,6 @@ pub(super) use decode::{Inbound, decode};
 pub(super) use listen::RETRY;
 pub(super) use notifications::dropped;
 pub(super) use request::{Begun, Caller};
-pub(super) use stream::{event_stream, quiet};
 
 use std::sync::Arc;
 use std::task::{Context, Poll};

@@ -3,20 +3,19 @@
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, header};
-use http_body::Frame;
-use tokio::time::{self, Interval, MissedTickBehavior};
+use futures_util::Stream;
+use http::Response;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::{Ending, Shared};
 use crate::call;
 use crate::error::Error;
 use crate::layers::http::streams::Stream as OpenStream;
-use crate::mcp::{header as mcp_header, sse};
-use crate::server::{Body, BoxError};
+use crate::mcp::sse;
+use crate::routes::event_stream::event_stream;
+use crate::server::Body;
 use crate::sessions::Guarded;
 
 /// A stream of the relays' frames; messages that are ready come first.
@@ -35,48 +34,26 @@ pub(super) fn response(
     })?;
     let mut frames: VecDeque<Bytes> = relays.iter_mut().filter_map(Guarded::open_stream).collect();
     frames.extend(ready.iter().map(|message| sse::encode(message, None)));
-    let keep_alive = quiet(shared.keep_alive);
     let stopping = Some(Box::pin(ending.stopping.clone().cancelled_owned()));
-    Ok(event_stream(Body::stream(Calls { relays, frames, keep_alive, stopping, _open: open })))
-}
-
-/// The head of every stream.
-pub(in crate::routes) fn event_stream(body: Body) -> Response<Body> {
-    let mut response = Response::new(body);
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(mcp_header::EVENT_STREAM));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
-    headers.insert(mcp_header::ACCEL_BUFFERING, HeaderValue::from_static("no"));
-    response
-}
-
-/// Ticks whenever nothing was said for that long.
-pub(in crate::routes) fn quiet(every: Duration) -> Interval {
-    let mut interval = time::interval_at(time::Instant::now() + every, every);
-    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    interval
+    let calls = Calls { relays, frames, stopping, _open: open };
+    Ok(event_stream(calls, shared.keep_alive))
 }
 
 /// The body of a POST that streams.
 struct Calls {
     relays: Vec<Guarded>,
     frames: VecDeque<Bytes>,
-    keep_alive: Interval,
     stopping: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     _open: OpenStream,
 }
 
-impl http_body::Body for Calls {
-    type Data = Bytes;
-    type Error = BoxError;
+impl Stream for Calls {
+    type Item = Bytes;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         let this = &mut *self;
         if let Some(frame) = this.frames.pop_front() {
-            return Poll::Ready(Some(Ok(Frame::data(frame))));
+            return Poll::Ready(Some(frame));
         }
         if this.stopping.as_mut().is_some_and(|stopping| stopping.as_mut().poll(cx).is_ready()) {
             this.stopping = None;
@@ -85,20 +62,11 @@ impl http_body::Body for Calls {
         let mut at = 0;
         while at < this.relays.len() {
             match this.relays[at].poll_frame(cx) {
-                Poll::Ready(Some(frame)) => {
-                    this.keep_alive.reset();
-                    return Poll::Ready(Some(Ok(Frame::data(frame))));
-                }
+                Poll::Ready(Some(frame)) => return Poll::Ready(Some(frame)),
                 Poll::Ready(None) => drop(this.relays.swap_remove(at)),
                 Poll::Pending => at += 1,
             }
         }
-        if this.relays.is_empty() {
-            return Poll::Ready(None);
-        }
-        this.keep_alive.poll_tick(cx).map(|_| {
-            let comment = Frame::data(Bytes::from_static(sse::KEEP_ALIVE));
-            Some(Ok(comment))
-        })
+        if this.relays.is_empty() { Poll::Ready(None) } else { Poll::Pending }
     }
 }
