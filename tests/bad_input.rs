@@ -56,6 +56,12 @@ async fn what_is_no_message_is_refused_with_what_is_wrong_with_it() {
             -32600,
             "method",
         ),
+        (
+            "two methods, one in capitals",
+            r#"{"jsonrpc":"2.0","id":1,"method":"ping","METHOD":"tools/list"}"#,
+            -32600,
+            "must be written \"method\"",
+        ),
         ("two ids", r#"{"jsonrpc":"2.0","id":1,"id":2,"method":"ping"}"#, -32600, "id"),
         (
             "two params",
@@ -131,6 +137,13 @@ async fn names_and_parameters_that_mean_nothing_are_errors_that_say_which() {
             r#"{"name":"x_demo_echo","n\u0061me":"x_demo_fail"}"#,
             -32602,
             "name",
+        ),
+        (
+            "two names, one with a capital",
+            "tools/call",
+            r#"{"name":"x_demo_echo","Name":"fail"}"#,
+            -32602,
+            "must be written \"name\"",
         ),
         (
             "two uris",

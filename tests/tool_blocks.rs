@@ -337,3 +337,28 @@ async fn whoever_starts_the_gateway_as_a_child_may_block_tools() {
     let answer = client.call_tool("x_k8s_kubectl_get", &json!({})).await;
     assert!(answer.contains("core_tool_block was called for it"), "{answer}");
 }
+
+#[tokio::test]
+async fn no_server_is_shown_another_name_than_the_one_that_was_judged() {
+    let Some(peers) = Peers::installed() else { return };
+    let (gateway, client) = start(&servers(&peers, ""), &[]).await;
+    let own = RawClient::connect(&gateway.server_url("k8s"), &json!({})).await;
+    for second in ["name", "n\\u0061me", "Name", "NAME", "nam\\u0045"] {
+        for (client, name) in [(&client, "x_k8s_kubectl_get"), (&own, "kubectl_get")] {
+            let body = format!(
+                r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"{name}","{second}":"kubectl_delete"}}}}"#
+            );
+            let answer = client.post(body).await.text().await;
+            assert!(answer.contains("-32602"), "{second}: {answer}");
+        }
+    }
+    for method in ["METHOD", "Method", "m\\u0065thod"] {
+        let body = format!(
+            r#"{{"jsonrpc":"2.0","id":1,"method":"x/y","{method}":"tools/call","params":{{"name":"kubectl_delete"}}}}"#
+        );
+        assert_eq!(own.post(body).await.status, 400, "{method}");
+    }
+    let spelled = r#"{"jsonrpc":"2.0","id":1,"method":"tools\u002fcall","params":{"name":"kubectl\u005fdelete"}}"#;
+    let answer = own.post(spelled).await.text().await;
+    assert!(answer.contains("is on the denylist"), "{answer}");
+}
