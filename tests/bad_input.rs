@@ -56,6 +56,12 @@ async fn what_is_no_message_is_refused_with_what_is_wrong_with_it() {
             -32600,
             "method",
         ),
+        (
+            "two methods, one in capitals",
+            r#"{"jsonrpc":"2.0","id":1,"method":"ping","METHOD":"tools/list"}"#,
+            -32600,
+            "must be written \"method\"",
+        ),
         ("two ids", r#"{"jsonrpc":"2.0","id":1,"id":2,"method":"ping"}"#, -32600, "id"),
         (
             "two params",
@@ -133,6 +139,13 @@ async fn names_and_parameters_that_mean_nothing_are_errors_that_say_which() {
             "name",
         ),
         (
+            "two names, one with a capital",
+            "tools/call",
+            r#"{"name":"x_demo_echo","Name":"fail"}"#,
+            -32602,
+            "must be written \"name\"",
+        ),
+        (
             "two uris",
             "resources/read",
             r#"{"uri":"demo://readme","uri":"demo://item/1"}"#,
@@ -177,6 +190,36 @@ async fn names_and_parameters_that_mean_nothing_are_errors_that_say_which() {
         let judged = client.tell(wrong.clone()).await.answer;
         let by_itself = judged.contains(r#""isError":true"#);
         assert!(by_itself, "{way}: the backend judges its own arguments: {judged}");
+    }
+}
+
+#[tokio::test]
+async fn what_call_tool_cannot_call_is_an_error_whichever_way_it_came() {
+    let (_gateway, entrants) = Entrant::all(BINARY).await;
+    let call = |arguments: &str| {
+        request("tools/call", &format!(r#"{{"name":"call_tool","arguments":{arguments}}}"#))
+    };
+    let rows = [
+        ("a meta-tool", r#"{"name":"list_tools"}"#, "list_tools is a meta-tool; call it directly"),
+        (
+            "itself",
+            r#"{"name":"call_tool","arguments":{"name":"x_demo_echo"}}"#,
+            "call_tool is a meta-tool; call it directly",
+        ),
+        ("a blocked tool", r#"{"name":"x_demo_fail"}"#, "core_tool_block was called for it"),
+        ("a number", r#"{"name":5}"#, "name must be a string"),
+        ("nothing", "{}", "name argument is required"),
+        ("what there is not", r#"{"name":"x_demo_nope"}"#, "tool not found: x_demo_nope"),
+    ];
+    for (way, mut client) in entrants {
+        let block = r#"{"name":"core_tool_block","arguments":{"name":"x_demo_fail"}}"#;
+        let blocked = client.tell(request("tools/call", block)).await.answer;
+        assert!(blocked.contains("blocked, until core_tool_unblock"), "{way}: {blocked}");
+        for (name, arguments, says) in rows {
+            let answer = client.tell(call(arguments)).await.answer;
+            assert!(answer.contains(r#""isError":true"#), "{name}, {way}: {answer}");
+            assert!(answer.contains(says), "{name}, {way}: {answer}");
+        }
     }
 }
 

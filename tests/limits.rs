@@ -2,7 +2,7 @@
 
 use portcullis_test_support::wire::{Request, Response};
 use portcullis_test_support::{
-    Backend, ConfigDir, Exchange, Gateway, Peers, RawClient, member, within,
+    Backend, ConfigDir, Exchange, Gateway, Peers, RawClient, RawDuplex, member, within,
 };
 use serde_json::{Value, json};
 
@@ -166,6 +166,24 @@ async fn every_message_of_a_batch_is_charged_and_all_are_refused_or_none() {
     assert!(!refused.text().await.contains(r#""result""#), "none of them was done");
     assert_eq!(client.post(ping(1)).await.status, 200);
     assert_eq!(client.post(ping(1)).await.status, 429);
+}
+
+#[tokio::test]
+async fn every_message_of_a_batch_over_sse_is_charged_too() {
+    // Three requests to begin a session, so three are left.
+    let (_config, gateway) = gateway("rateLimit: {perSecond: 0.001, burst: 6}\n").await;
+    let mut client = RawDuplex::open_sse(&gateway.sse_url()).await;
+    client.initialize("2025-03-26", &json!({})).await;
+    let ping = |id: usize| format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#);
+    let batch = |count: usize| format!("[{}]", (0..count).map(ping).collect::<Vec<_>>().join(","));
+    let refused = client.send(batch(4)).await.expect("a refusal"); // two are left
+    assert_eq!(refused.status, 429);
+    assert!(refused.header("retry-after").is_some());
+    assert!(client.send(batch(2)).await.is_none(), "a batch that fits is accepted");
+    for _ in 0..2 {
+        assert!(client.answer_to_me().await.contains(r#""result""#));
+    }
+    assert_eq!(client.send(ping(9)).await.map(|refused| refused.status), Some(429));
 }
 
 /// A call of a slow tool, once it is under way.

@@ -168,8 +168,12 @@ async fn what_is_too_deep_or_too_long_is_refused_whoever_it_is_for() {
         let answer = client.call_tool(tool, &json!({"name": long})).await;
         assert!(answer.contains(r#""isError":true"#) && answer.contains("not found"), "{tool}");
     }
-    let pattern = json!({"pattern": "*a".repeat(50_000)});
-    assert!(client.call_tool("filter_tools", &pattern).await.contains(r#"\"total\": 0"#));
+    for name in ["pattern", "description_filter", "query"] {
+        let fits = client.call_tool("filter_tools", &json!({name: "*zq*".repeat(250)})).await;
+        assert!(fits.contains(r#"\"total\": 0"#), "{name}: {fits}");
+        let longer = client.call_tool("filter_tools", &json!({name: "*zq*".repeat(251)})).await;
+        assert!(longer.contains(&format!("{name} is longer than 1000 bytes")), "{longer}");
+    }
 }
 
 #[tokio::test]

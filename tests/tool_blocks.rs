@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use portcullis_test_support::{ConfigDir, Gateway, Peers, RawClient, member, within};
+use portcullis_test_support::{ConfigDir, Gateway, Peers, RawClient, RawDuplex, member, within};
 use serde_json::{Value, json};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_portcullis");
@@ -298,12 +298,14 @@ async fn a_block_outlives_its_tool_and_can_be_lifted_all_the_same() {
 }
 
 #[tokio::test]
-async fn behind_a_proxy_nobody_changes_what_is_blocked_and_everybody_can_look() {
+async fn where_strangers_get_in_nobody_changes_what_is_blocked_and_everybody_can_look() {
     let Some(peers) = Peers::installed() else { return };
     let tools = offer(&peers, &["kubectl_get", "kubectl_delete"]);
     for proxied in [
         "aggregator: {exposure: native, publicUrl: 'https://gate.example'}\n",
         "aggregator: {exposure: native}\ntrustedProxies: [10.0.0.0/8]\n",
+        "aggregator: {exposure: native}\nhttp: {allowedHosts: [gate.example]}\n",
+        "aggregator: {exposure: native, host: 0.0.0.0}\nauth: {allowUnauthenticated: true}\n",
     ] {
         let config = ConfigDir::new().config(proxied).server("k8s", &spec(&tools, &json!({})));
         let gateway = Gateway::start(BINARY, config.path()).await;
@@ -317,4 +319,46 @@ async fn behind_a_proxy_nobody_changes_what_is_blocked_and_everybody_can_look() 
         assert!(blocks.contains("kubectl_delete") && !blocks.contains("kubectl_get"), "{blocks}");
         gateway.until_metric(r#"portcullis_denied_total{reason="admin"}"#, |n| n > 3.5).await;
     }
+}
+
+#[tokio::test]
+async fn whoever_starts_the_gateway_as_a_child_may_block_tools() {
+    let Some(peers) = Peers::installed() else { return };
+    let server = spec(&offer(&peers, &["kubectl_get", "kubectl_delete"]), &json!({}));
+    let config = ConfigDir::new().config("aggregator: {exposure: native}\n").server("k8s", &server);
+    let mut client = RawDuplex::open_stdio(BINARY, config.path());
+    client.initialize("2025-11-25", &json!({})).await;
+    client.until_listed(&["x_k8s_kubectl_get", "core_tool_block"]).await;
+    let denied = client.call_tool("x_k8s_kubectl_delete", &json!({})).await;
+    assert!(denied.contains("is on the denylist"), "{denied}");
+    let name = json!({"name": "x_k8s_kubectl_get"});
+    let blocked = client.call_tool("core_tool_block", &name).await;
+    assert!(blocked.contains("is blocked, until"), "{blocked}");
+    let answer = client.call_tool("x_k8s_kubectl_get", &json!({})).await;
+    assert!(answer.contains("core_tool_block was called for it"), "{answer}");
+}
+
+#[tokio::test]
+async fn no_server_is_shown_another_name_than_the_one_that_was_judged() {
+    let Some(peers) = Peers::installed() else { return };
+    let (gateway, client) = start(&servers(&peers, ""), &[]).await;
+    let own = RawClient::connect(&gateway.server_url("k8s"), &json!({})).await;
+    for second in ["name", "n\\u0061me", "Name", "NAME", "nam\\u0045"] {
+        for (client, name) in [(&client, "x_k8s_kubectl_get"), (&own, "kubectl_get")] {
+            let body = format!(
+                r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"{name}","{second}":"kubectl_delete"}}}}"#
+            );
+            let answer = client.post(body).await.text().await;
+            assert!(answer.contains("-32602"), "{second}: {answer}");
+        }
+    }
+    for method in ["METHOD", "Method", "m\\u0065thod"] {
+        let body = format!(
+            r#"{{"jsonrpc":"2.0","id":1,"method":"x/y","{method}":"tools/call","params":{{"name":"kubectl_delete"}}}}"#
+        );
+        assert_eq!(own.post(body).await.status, 400, "{method}");
+    }
+    let spelled = r#"{"jsonrpc":"2.0","id":1,"method":"tools\u002fcall","params":{"name":"kubectl\u005fdelete"}}"#;
+    let answer = own.post(spelled).await.text().await;
+    assert!(answer.contains("is on the denylist"), "{answer}");
 }

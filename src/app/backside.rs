@@ -72,9 +72,10 @@ impl Backside {
         );
         let registry = registry(&loaded.servers, &context);
         let news = CancellationToken::new();
-        // Behind a proxy everybody comes from loopback.
-        let has_proxy =
-            config.aggregator.public_url.is_some() || !config.trusted_proxies.is_empty();
+        // Behind a proxy everybody comes from loopback, and nobody else comes by another name.
+        let has_proxy = config.aggregator.public_url.is_some()
+            || !config.trusted_proxies.is_empty()
+            || !config.http.allowed_hosts.is_empty();
         let gate = Gate::new(is_loopback && !has_proxy).with_denylist(config.denylist.clone());
         let gate = Arc::new(gate);
         let catalogue = catalogue(loaded, &gate, &registry, &background, &news);

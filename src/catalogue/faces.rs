@@ -30,6 +30,28 @@ pub(super) struct Faces(RwLock<Kept>);
 struct Kept {
     faces: HashMap<FaceKey, Arc<Face>>,
     oldest_first: VecDeque<FaceKey>,
+    /// The newest edition that somebody asked for.
+    edition: Edition,
+}
+
+/// Of Portcullis' own entries, and of the rules. Both only grow.
+type Edition = (u64, u64);
+
+impl FaceKey {
+    fn edition(&self) -> Edition {
+        (self.own, self.visibility.edition)
+    }
+}
+
+impl Kept {
+    /// Nobody asks any more for what was seen before the entries or the rules changed.
+    fn forget_what_is_older_than(&mut self, edition: Edition) {
+        if self.edition < edition {
+            self.edition = edition;
+            self.faces.retain(|key, _| key.edition() >= edition);
+            self.oldest_first.retain(|key| key.edition() >= edition);
+        }
+    }
 }
 
 impl Faces {
@@ -41,6 +63,7 @@ impl Faces {
         // Built outside of the lock: two may do it at the same time, and the second one wins.
         let face = Arc::new(build());
         let kept = &mut *self.0.write();
+        kept.forget_what_is_older_than(key.edition());
         if kept.faces.insert(key.clone(), face.clone()).is_none() {
             kept.oldest_first.push_back(key);
         }
@@ -50,5 +73,46 @@ impl Faces {
             kept.faces.remove(&oldest);
         }
         face
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::gather::Offers;
+    use super::super::{Exposure, Visibility};
+    use super::*;
+
+    fn face() -> Face {
+        let nothing = Offers { members: Vec::new(), own: &[], shows: &|_| true, prefix: "" };
+        Face::new(&nothing, Names::Own, Exposure::Native)
+    }
+
+    fn key(own: u64, edition: u64, class: u32) -> FaceKey {
+        let visibility = Visibility { class, edition };
+        FaceKey { names: Names::Exposed, visibility, own, offers: Vec::new() }
+    }
+
+    #[test]
+    fn a_face_is_built_once_and_kept_until_the_rules_or_our_own_entries_change() {
+        let faces = Faces::default();
+        let first = faces.get_or_build(key(1, 1, 0), face);
+        assert!(Arc::ptr_eq(&first, &faces.get_or_build(key(1, 1, 0), || panic!("it is there"))));
+        for newer in [key(1, 2, 0), key(2, 2, 0)] {
+            faces.get_or_build(newer.clone(), face);
+            faces.get_or_build(FaceKey { names: Names::Own, ..newer }, face);
+            let kept = faces.0.read();
+            assert_eq!((kept.faces.len(), kept.oldest_first.len()), (2, 2));
+        }
+    }
+
+    #[test]
+    fn of_many_faces_the_oldest_goes_first() {
+        let faces = Faces::default();
+        for class in 0..=u32::try_from(MAX_FACES).unwrap() {
+            faces.get_or_build(key(1, 1, class), face);
+        }
+        let kept = faces.0.read();
+        assert_eq!((kept.faces.len(), kept.oldest_first.len()), (MAX_FACES, MAX_FACES));
+        assert!(!kept.faces.contains_key(&key(1, 1, 0)));
     }
 }

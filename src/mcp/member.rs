@@ -3,8 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::Deserializer as _;
-use serde::de::{MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::Span;
@@ -46,6 +45,83 @@ pub fn member(object: &[u8], name: &str) -> Result<Option<Member>, Unclear> {
 /// All members of a JSON object, in their order; `None` if it is none.
 pub fn members(object: &[u8]) -> Option<Vec<(Cow<'_, str>, &RawValue)>> {
     serde_json::Deserializer::from_slice(object).deserialize_map(All).ok()
+}
+
+/// The members of a JSON object that have one of `names`, which are in lower case; raw, in the order
+/// of the names.
+///
+/// # Errors
+/// When it is no object, or one of them is there twice, or nearly: many parsers take a member by its
+/// name in any case, Go's `encoding/json` among them, and would read another one than we do.
+pub fn named<'a, const N: usize>(
+    object: &'a [u8],
+    names: [&'static str; N],
+) -> Result<[Option<&'a RawValue>; N], serde_json::Error> {
+    let mut deserializer = serde_json::Deserializer::from_slice(object);
+    let found = deserializer.deserialize_map(Pick(names))?;
+    deserializer.end()?;
+    Ok(found)
+}
+
+struct Pick<const N: usize>([&'static str; N]);
+
+impl<'de, const N: usize> Visitor<'de> for Pick<N> {
+    type Value = [Option<&'de RawValue>; N];
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut found = [None; N];
+        while let Some(place) = map.next_key_seed(Place(&self.0))? {
+            let Some(at) = place else {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            };
+            if found[at].is_some() {
+                return Err(A::Error::duplicate_field(self.0[at]));
+            }
+            found[at] = Some(map.next_value()?);
+        }
+        Ok(found)
+    }
+}
+
+/// The place of a member's name among those that are looked for.
+struct Place<'n>(&'n [&'static str]);
+
+impl<'de> DeserializeSeed<'de> for Place<'_> {
+    type Value = Option<usize>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Place<'_> {
+    type Value = Option<usize>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Self::Value, E> {
+        if let Some(at) = self.0.iter().position(|it| *it == name) {
+            return Ok(Some(at));
+        }
+        match self.0.iter().find(|it| is_alike(name, it)) {
+            Some(meant) => Err(E::custom(format!("field {name:?} must be written {meant:?}"))),
+            None => Ok(None),
+        }
+    }
+}
+
+/// Whether a name differs from one in lower case by nothing but case, as Unicode folds it: there
+/// are letters besides `S` and `K` that are `s` and `k` to those who do not care.
+fn is_alike(name: &str, lower: &str) -> bool {
+    let folded = name.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase);
+    folded.eq(lower.chars())
 }
 
 struct All;
@@ -131,6 +207,23 @@ mod tests {
             assert_eq!(&object[found.value.start..found.value.end], value, "{object}");
             assert_eq!(splice(object.as_bytes(), &[(found.whole, b"")]), rest, "{object}");
         }
+    }
+
+    #[test]
+    fn a_name_that_others_would_take_for_one_of_ours_is_refused() {
+        let read = |object: &str| {
+            let found = named(object.as_bytes(), ["name", "params"]);
+            found.map(|found| found.map(|it| it.map(|raw| raw.get().to_owned())))
+        };
+        let found = read(r#"{"n\u0061me":"a","names":1,"par":{},"x":{"Name":1}}"#).unwrap();
+        assert_eq!(found, [Some("\"a\"".to_owned()), None]);
+        for name in ["Name", "NAME", "nam\\u0045", "Params", "param\u{17f}", "param\\u017f"] {
+            let error = read(&format!(r#"{{"{name}":1}}"#)).unwrap_err();
+            assert!(error.is_data() && error.to_string().contains("must be written"), "{error}");
+        }
+        assert!(is_alike("to\u{212a}en", "token"));
+        assert!(read(r#"{"name":1,"name":2}"#).unwrap_err().to_string().contains("duplicate"));
+        assert!(read("[1]").is_err() && read("{} {}").is_err());
     }
 
     #[test]

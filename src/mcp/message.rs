@@ -4,6 +4,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use super::member::named;
 use super::{Method, RequestId};
 
 /// How deeply arrays and objects of a message from outside may nest.
@@ -73,20 +74,23 @@ pub struct Message {
     outcome: Option<(Span, bool)>,
 }
 
-#[derive(Deserialize)]
+/// What stands on the outside of a message.
 struct Fields<'a> {
-    #[serde(borrow, default)]
     jsonrpc: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
     id: Option<&'a RawValue>,
-    #[serde(default)]
     method: Option<Box<str>>,
-    #[serde(borrow, default, deserialize_with = "present")]
     params: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
     result: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
     error: Option<&'a RawValue>,
+}
+
+impl<'a> Fields<'a> {
+    fn read(raw: &'a [u8]) -> Result<Self, serde_json::Error> {
+        let names = ["jsonrpc", "id", "method", "params", "result", "error"];
+        let [jsonrpc, id, method, params, result, error] = named(raw, names)?;
+        let method = method.map(|raw| serde_json::from_str::<Option<_>>(raw.get())).transpose()?;
+        Ok(Self { jsonrpc, id, method: method.flatten(), params, result, error })
+    }
 }
 
 /// A field that is there is `Some`, also when its value is `null`.
@@ -102,8 +106,8 @@ pub fn present<'de, D: Deserializer<'de>>(
 impl Message {
     /// Parses one message.
     ///
-    /// A field of the envelope that occurs twice is refused: we could be shown one method and the
-    /// receiver another.
+    /// A field of the envelope that occurs twice, be it in another case, is refused: we could be
+    /// shown one method and the receiver another.
     ///
     /// # Errors
     /// See [`Invalid`].
@@ -112,7 +116,7 @@ impl Message {
         if raw.trim_ascii_start().first() == Some(&b'[') {
             return Err(invalid(&raw, None, "an array is not a message"));
         }
-        let fields: Fields<'_> = match serde_json::from_slice(&raw) {
+        let fields = match Fields::read(&raw) {
             Ok(fields) => fields,
             Err(error) if error.is_data() => {
                 return Err(Invalid::Message { reason: error.to_string(), id: id_of(&raw) });

@@ -27,6 +27,11 @@ fn what_is_no_message_is_refused_with_its_reason() {
             r#"{"jsonrpc":"2.0","id":1,"method":"a","\u006dethod":"b"}"#,
             "duplicate",
         ),
+        (
+            "a twin in another case",
+            r#"{"jsonrpc":"2.0","id":1,"method":"a","Method":"b"}"#,
+            "must be written \"method\"",
+        ),
         ("two ids", r#"{"jsonrpc":"2.0","id":1,"id":2,"method":"a"}"#, "duplicate field"),
         ("two params", r#"{"jsonrpc":"2.0","id":1,"method":"a","params":{},"params":{}}"#, "dupl"),
         ("no version", r#"{"id":1,"method":"a"}"#, "jsonrpc"),

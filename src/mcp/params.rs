@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
+use super::member::named;
 pub use super::message::present;
 use super::{Message, RequestId, Span};
 
@@ -49,22 +50,6 @@ pub enum Reference {
 #[error("invalid params: {0}")]
 pub struct InvalidParams(pub String);
 
-#[derive(Default, Deserialize)]
-struct Fields<'a> {
-    #[serde(borrow, default, deserialize_with = "present")]
-    name: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    uri: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    cursor: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present", rename = "ref")]
-    reference: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    arguments: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present", rename = "_meta")]
-    meta: Option<&'a RawValue>,
-}
-
 #[derive(Deserialize)]
 struct Meta<'a> {
     #[serde(borrow, default, deserialize_with = "present", rename = "progressToken")]
@@ -84,22 +69,20 @@ impl Params {
     /// Reads the parameters of a request or notification.
     ///
     /// # Errors
-    /// When they are not an object, a field that is read occurs twice, or one has the wrong type.
+    /// When they are not an object, a field that is read occurs twice, be it in another case, or
+    /// one has the wrong type.
     pub fn parse(message: &Message) -> Result<Self, InvalidParams> {
         let Some(params) = message.params() else { return Ok(Self::default()) };
-        let fields: Fields<'_> = serde_json::from_slice(params).map_err(invalid)?;
+        let names = ["name", "uri", "cursor", "ref", "arguments", "_meta"];
+        let [name, uri, cursor, target, arguments, meta] = named(params, names).map_err(invalid)?;
         let whole = message.raw();
         Ok(Self {
-            name: fields.name.map(|raw| text(whole, raw, "name")).transpose()?,
-            uri: fields.uri.map(|raw| text(whole, raw, "uri")).transpose()?,
-            cursor: fields.cursor.map(|raw| text(whole, raw, "cursor")).transpose()?,
-            reference: fields.reference.map(|raw| reference(whole, raw)).transpose()?,
-            arguments: fields.arguments.map(|raw| span(whole, raw)),
-            progress_token: fields
-                .meta
-                .map(|raw| progress_token(whole, raw))
-                .transpose()?
-                .flatten(),
+            name: name.map(|raw| text(whole, raw, "name")).transpose()?,
+            uri: uri.map(|raw| text(whole, raw, "uri")).transpose()?,
+            cursor: cursor.map(|raw| text(whole, raw, "cursor")).transpose()?,
+            reference: target.map(|raw| reference(whole, raw)).transpose()?,
+            arguments: arguments.map(|raw| span(whole, raw)),
+            progress_token: meta.map(|raw| progress_token(whole, raw)).transpose()?.flatten(),
         })
     }
 }
@@ -201,6 +184,7 @@ mod tests {
             ("a number as name", r#"{"name":5}"#, "\"name\" must be a string, not 5"),
             ("a null as name", r#"{"name":null}"#, "\"name\" must be a string"),
             ("two names", r#"{"name":"a","name":"b"}"#, "duplicate field"),
+            ("a name in two cases", r#"{"name":"a","Name":"b"}"#, "must be written \"name\""),
             ("an object as token", r#"{"_meta":{"progressToken":{}}}"#, "progressToken"),
             ("a ref without a name", r#"{"ref":{"type":"ref/prompt"}}"#, "\"ref\" must be"),
         ] {

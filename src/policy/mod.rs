@@ -78,7 +78,7 @@ impl Gate {
                 message: format!(
                     "{} changes the gateway, which is allowed only where no stranger gets in: on \
                      loopback listeners that no proxy stands before (aggregator.publicUrl, \
-                     trustedProxies)",
+                     trustedProxies, http.allowedHosts)",
                     entry.exposed
                 )
                 .into(),

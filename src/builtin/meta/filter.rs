@@ -72,6 +72,9 @@ const FILTER: Definition = Definition {
     ],
 };
 
+/// How long a text to search with may be: longer than any name, and than what one wants to do.
+const MAX_TEXT_BYTES: usize = 1000;
+
 /// What is asked for, as the answer repeats it.
 #[derive(Serialize)]
 struct Filters<'a> {
@@ -120,6 +123,11 @@ fn core(scene: &Scene, given: &Given) -> ToolResult {
 
 fn filter(scene: &Scene, given: &Given) -> ToolResult {
     let text = |name| given.text(name).filter(|text| !text.is_empty());
+    for name in ["pattern", "description_filter", "query"] {
+        if text(name).is_some_and(|text| text.len() > MAX_TEXT_BYTES) {
+            return ToolResult::error(format!("{name} is longer than {MAX_TEXT_BYTES} bytes"));
+        }
+    }
     let labels = given.object("labels").into_iter().flatten();
     let filters = Filters {
         pattern: text("pattern"),

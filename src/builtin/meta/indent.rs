@@ -1,5 +1,9 @@
 //! JSON for people and models to read.
 
+/// Lines are indented no further than this. What a server nests more deeply would be blown up to
+/// many times its size.
+const MAX_LEVELS: usize = 16;
+
 /// The same JSON with a line for each member and element; every name and value stays as it is, also
 /// numbers that no type of ours could hold.
 pub(super) fn indented(json: &str) -> String {
@@ -44,7 +48,7 @@ fn string_end(text: &str) -> usize {
 
 fn line(out: &mut String, depth: usize) {
     out.push('\n');
-    (0..depth).for_each(|_| out.push_str("  "));
+    (0..depth.min(MAX_LEVELS)).for_each(|_| out.push_str("  "));
 }
 
 #[cfg(test)]
@@ -72,6 +76,15 @@ mod tests {
         assert_eq!(indented(json), expected);
         assert_eq!(indented("[]"), "[]");
         assert_eq!(indented("\"a\""), "\"a\"");
+    }
+
+    #[test]
+    fn what_nests_deeply_does_not_become_many_times_as_long() {
+        let levels = 10_000;
+        let deep = "[".repeat(levels) + &"]".repeat(levels);
+        let indented = indented(&deep);
+        assert!(indented.len() < deep.len() * (2 * MAX_LEVELS + 2), "{}", indented.len());
+        assert_eq!(indented.split_whitespace().collect::<String>(), deep);
     }
 
     fn value() -> impl Strategy<Value = Value> {
