@@ -35,6 +35,10 @@ impl Late {
         let mut waits = self.0.lock();
         if waits.len() >= MAX_LATE {
             waits.retain(|_, wait| wait.since.is_some_and(|it| it.elapsed() < LATE_MEMORY));
+            // To forget all costs those who ask again one more wait, and bounds the rest.
+            if waits.len() >= MAX_LATE {
+                waits.clear();
+            }
         }
         let wait = waits.entry((at, key)).or_insert(Wait { since: None, in_vain: false });
         *wait.since.get_or_insert_with(Instant::now)

@@ -27,6 +27,9 @@ pub struct Gate {
     edition: watch::Sender<u64>,
 }
 
+/// How long the name of a tool may be that its server did not list.
+const MAX_UNLISTED_NAME_BYTES: usize = 1024;
+
 /// What the gate says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -67,7 +70,16 @@ impl Gate {
         backend: &Handle,
         tool: Option<&str>,
     ) -> Verdict {
-        tool.map_or(Verdict::Allow, |tool| self.decide_tool(backend.name(), tool))
+        match tool {
+            None => Verdict::Allow,
+            // Patterns cost more the longer a name is, and no server has such names.
+            Some(tool) if tool.len() > MAX_UNLISTED_NAME_BYTES => Verdict::Deny {
+                reason: "name",
+                message: format!("the name of a tool has at most {MAX_UNLISTED_NAME_BYTES} bytes")
+                    .into(),
+            },
+            Some(tool) => self.decide_tool(backend.name(), tool),
+        }
     }
 
     /// Whether `principal` may use `entry`. No arguments are looked at.

@@ -176,4 +176,9 @@ async fn the_denylist_is_about_tools_of_servers_listed_or_not_and_nothing_else()
     assert_eq!(gate.decide(&anybody, &own), Verdict::Allow);
     assert_ne!(gate.decide_unread(&anybody, &handle, Some("cleanup")), Verdict::Allow);
     assert_eq!(gate.decide_unread(&anybody, &handle, None), Verdict::Allow);
+    let gate = self::gate("{}");
+    let long = "a".repeat(MAX_UNLISTED_NAME_BYTES);
+    assert_eq!(gate.decide_unread(&anybody, &handle, Some(&long)), Verdict::Allow);
+    let longer = format!("{long}a");
+    assert_ne!(gate.decide_unread(&anybody, &handle, Some(&longer)), Verdict::Allow);
 }
