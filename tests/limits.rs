@@ -2,7 +2,7 @@
 
 use portcullis_test_support::wire::{Request, Response};
 use portcullis_test_support::{
-    Backend, ConfigDir, Exchange, Gateway, Peers, RawClient, member, within,
+    Backend, ConfigDir, Exchange, Gateway, Peers, RawClient, RawDuplex, member, within,
 };
 use serde_json::{Value, json};
 
@@ -192,6 +192,26 @@ async fn is_refused(client: &RawClient, backend: &str) -> bool {
 
 async fn until_accepted(client: &RawClient, backend: &str) {
     within("room for another call", async { while is_refused(client, backend).await {} }).await;
+}
+
+#[tokio::test]
+async fn every_message_of_a_batch_is_charged_over_sse_too() {
+    // A stream and two messages to begin a session, so four are left.
+    let (_config, gateway) = gateway("rateLimit: {perSecond: 0.001, burst: 7}\n").await;
+    let mut client = RawDuplex::open_sse(&gateway.sse_url()).await;
+    client.initialize("2025-03-26", &json!({})).await;
+    let batch = |count: usize| format!("[{}]", [PING].repeat(count).join(","));
+    let mut never = client.send(batch(8)).await.expect("a refusal"); // three are left
+    assert_eq!((never.status, never.header("retry-after")), (429, None));
+    let said = never.text().await;
+    assert!(said.contains("a batch of 8 messages never fits in rateLimit.burst, 7"), "{said}");
+    assert!(client.send(batch(2)).await.is_none(), "it is taken"); // one is left
+    for _ in 0..2 {
+        let answer = client.answer_to_me().await;
+        assert!(member(&answer, "result").is_some(), "{answer}");
+    }
+    let refused = client.send(batch(2)).await.expect("a refusal");
+    assert!(refused.status == 429 && refused.header("retry-after").is_some());
 }
 
 #[tokio::test]

@@ -16,9 +16,10 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::duplex::{Duplex, MAX_UNHEARD, Said};
-use super::mcp::{self, Caller, Mcp, Stack};
+use super::mcp::{self, Caller, Inbound, Mcp, Stack};
 use crate::call::Endpoint;
 use crate::error::Error;
+use crate::layers::http::rate_limit::Charge;
 use crate::layers::http::streams::Stream as OpenStream;
 use crate::mcp::sse;
 use crate::server::{Body, BoxError};
@@ -91,8 +92,11 @@ impl<S: Stack> Mcp<S> {
         let caller = Caller::of(&request);
         let way = self.shared.sse.connections.find(id, &caller.principal).ok_or(Gone)?;
         mcp::protocol_version(request.headers())?;
-        let what = Ok(mcp::decode(request.into_body())?);
-        match way.send_timeout(Said { caller, what }, PATIENCE).await {
+        let what = mcp::decode(request.body().clone())?;
+        if let (Inbound::Batch(messages), Some(charge)) = (&what, request.extensions().get()) {
+            Charge::batch(charge, messages.len())?;
+        }
+        match way.send_timeout(Said { caller, what: Ok(what) }, PATIENCE).await {
             Ok(()) => {
                 let mut response = Response::new(Body::Empty);
                 *response.status_mut() = StatusCode::ACCEPTED;
