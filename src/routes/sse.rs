@@ -10,12 +10,11 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, stream};
 use http::{Method, Request, Response, StatusCode};
 use http_body::Frame;
-use tokio::sync::mpsc;
-use tokio::time::Interval;
+use tokio::time::{Interval, timeout};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::duplex::{Duplex, MAX_UNHEARD, Said};
+use super::duplex::{Duplex, Said, Way};
 use super::mcp::{self, Caller, Inbound, Mcp, Stack};
 use crate::call::Endpoint;
 use crate::error::Error;
@@ -31,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The open streams, and where clients send what belongs to them.
 #[derive(Debug, Default)]
 pub struct Sse {
-    connections: Connections<mpsc::Sender<Said>>,
+    connections: Connections<Way>,
     /// What stands before `/message` as clients see it.
     prefix: Box<str>,
 }
@@ -60,7 +59,7 @@ impl<S: Stack> Mcp<S> {
         }
         let open = self.shared.streams.open()?;
         let Sse { connections, prefix } = &self.shared.sse;
-        let (way, said) = mpsc::channel(MAX_UNHEARD);
+        let (way, said) = Way::new();
         let connection = connections.open(&Caller::of(request).principal, way)?;
         let opening =
             format!("event: endpoint\ndata: {prefix}/message?sessionId={}\n\n", connection.id());
@@ -96,14 +95,15 @@ impl<S: Stack> Mcp<S> {
         if let (Inbound::Batch(messages), Some(charge)) = (&what, request.extensions().get()) {
             Charge::batch(charge, messages.len())?;
         }
-        match way.send_timeout(Said { caller, what: Ok(what) }, PATIENCE).await {
-            Ok(()) => {
+        let said = Said { caller, what: Ok(what) };
+        match timeout(PATIENCE, way.send(said, request.body().len())).await {
+            Ok(Ok(())) => {
                 let mut response = Response::new(Body::Empty);
                 *response.status_mut() = StatusCode::ACCEPTED;
                 Ok(response)
             }
-            Err(mpsc::error::SendTimeoutError::Closed(_)) => Err(Gone.into()),
-            Err(mpsc::error::SendTimeoutError::Timeout(_)) => Err(Error::Unread),
+            Ok(Err(gone)) => Err(gone.into()),
+            Err(_) => Err(Error::Unread),
         }
     }
 }
