@@ -198,7 +198,7 @@ async fn all_a_client_can_do_works_with_a_child_of_its_own() {
     let gateway = Gateway::start(BINARY, config.path()).await;
     gateway.client_that_sees(&["x_pipe_echo"]).await;
     let skip = "unknownTool,unknownPrompt";
-    let wanted = peers.conversation(direct.url(), &["--skip", skip]).await;
+    let wanted = peers.conversation(direct.url(), &["--skip", skip, "--no-resume"]).await;
     let wanted_in_python = peers.python_conversation(direct.url(), "").await;
     let stdio = Gateway::stdio_endpoint(BINARY, config.path());
     for endpoint in [gateway.url(), &gateway.sse_url(), &stdio] {
@@ -226,7 +226,7 @@ async fn what_belongs_to_a_call_works_with_a_shared_backend() {
     gateway.client_that_sees(&["x_web_echo"]).await;
     // What a shared backend says outside of calls belongs to nobody, so it reaches nobody.
     let skip = "unknownTool,unknownPrompt,roots,logging,subscription";
-    let wanted = peers.conversation(direct.url(), &["--skip", skip]).await;
+    let wanted = peers.conversation(direct.url(), &["--skip", skip, "--no-resume"]).await;
     let seen = peers.conversation(gateway.url(), &["--skip", skip, "--prefix", "x_web_"]).await;
     assert_eq!(comparable(&wanted), comparable(&seen));
 }

@@ -36,7 +36,7 @@ fn assert_same_transcript(direct: &Value, through: &Value) {
 async fn a_conversation_of_the_typescript_sdk_has_the_same_transcript() {
     let Some(peers) = Peers::installed() else { return };
     let (backends, gateway) = everything(&peers).await;
-    let direct = peers.conversation(backends[0].url(), &[]).await;
+    let direct = peers.conversation(backends[0].url(), &["--no-resume"]).await;
     for server in SERVERS {
         let through = peers.conversation(&gateway.server_url(server), &[]).await;
         assert_same_transcript(&direct, &through);

@@ -1,7 +1,9 @@
 //! Clients that share a gateway, and even a backend's session, hear nothing of each other.
 
 use portcullis_test_support::wire::Response;
-use portcullis_test_support::{Backend, ConfigDir, Gateway, Peers, RawClient, member, within};
+use portcullis_test_support::{
+    Backend, ConfigDir, Gateway, Peers, RawClient, RawDuplex, member, within,
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -59,9 +61,43 @@ async fn many_clients_with_the_same_ids_and_tokens_get_each_their_own() {
     for number in 0..CLIENTS {
         for backend in backends {
             clients.spawn(call_twice(gateway.url().to_owned(), backend, number));
+            clients.spawn(call_twice_over_sse(gateway.sse_url(), backend, number));
         }
     }
     clients.join_all().await;
+}
+
+/// The same for a client of HTTP+SSE, where everything comes on one stream.
+async fn call_twice_over_sse(url: String, backend: &'static str, number: usize) {
+    let mut client = RawDuplex::open_sse(&url).await;
+    client.initialize("2024-11-05", &json!({})).await;
+    let slow = json!({
+        "name": format!("x_{backend}_trigger-long-running-operation"),
+        "arguments": {"duration": 0.4, "steps": 4}, "_meta": {"progressToken": "token"},
+    });
+    let slow = client.start("tools/call", &slow).await.to_string();
+    let message = format!("client {number}");
+    let echo = json!({"name": format!("x_{backend}_echo"), "arguments": {"message": message}});
+    let echo = client.start("tools/call", &echo).await.to_string();
+    let (mut steps, mut answers) = (Vec::new(), 0);
+    while answers < 2 {
+        let message = client.answer_to_me().await;
+        let seen: Value = serde_json::from_str(&message).expect("JSON");
+        if seen["method"] == "notifications/progress" {
+            assert_eq!(seen["params"]["progressToken"], "token", "{message}");
+            steps.push(seen["params"]["progress"].clone());
+            continue;
+        }
+        let expected = match member(&message, "id") {
+            Some(id) if id == slow => "Steps: 4".to_owned(),
+            Some(id) if id == echo => format!("Echo: client {number}"),
+            Some(_) => panic!("{backend}: client {number}: {message}"),
+            None => continue, // what a server of its own logs
+        };
+        assert!(text(&message).contains(&expected), "{backend}: client {number}: {message}");
+        answers += 1;
+    }
+    assert_eq!(steps, [1, 2, 3, 4], "{backend}: client {number}");
 }
 
 /// Has the backend ask, and answers with what no other client would say.
@@ -80,6 +116,26 @@ async fn be_asked(url: String, number: usize) {
     assert!(answer.contains(&format!("answer {number}.")), "{answer}");
 }
 
+/// The same for a client of HTTP+SSE.
+async fn be_asked_over_sse(url: String, number: usize) {
+    let mut client = RawDuplex::open_sse(&url).await;
+    client.initialize("2024-11-05", &json!({"sampling": {}})).await;
+    let prompt = format!("question {number}");
+    let call = json!({
+        "name": "x_shared_trigger-sampling-request", "arguments": {"prompt": prompt, "maxTokens": 10},
+    });
+    client.start("tools/call", &call).await;
+    let question = client.answer_to_me().await;
+    assert!(question.contains(&prompt), "{question}");
+    let id = member(&question, "id").expect("an id");
+    let content = json!({"type": "text", "text": format!("answer {number}.")});
+    let result = json!({"role": "assistant", "model": "m", "content": content});
+    let answer = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#);
+    assert!(client.send(answer).await.is_none(), "it is taken");
+    let answer = client.answer_to_me().await;
+    assert!(answer.contains(&format!("answer {number}.")), "{answer}");
+}
+
 #[tokio::test]
 async fn clients_of_one_shared_session_are_asked_only_about_their_own_calls() {
     let Some(peers) = Peers::installed() else { return };
@@ -90,6 +146,7 @@ async fn clients_of_one_shared_session_are_asked_only_about_their_own_calls() {
     let mut clients = JoinSet::new();
     for number in 0..CLIENTS {
         clients.spawn(be_asked(gateway.url().to_owned(), number));
+        clients.spawn(be_asked_over_sse(gateway.sse_url(), CLIENTS + number));
     }
     clients.join_all().await;
 }

@@ -213,6 +213,26 @@ async fn until_accepted(client: &RawClient, backend: &str) {
 }
 
 #[tokio::test]
+async fn every_message_of_a_batch_is_charged_over_sse_too() {
+    // A stream and two messages to begin a session, so four are left.
+    let (_config, gateway) = gateway("rateLimit: {perSecond: 0.001, burst: 7}\n").await;
+    let mut client = RawDuplex::open_sse(&gateway.sse_url()).await;
+    client.initialize("2025-03-26", &json!({})).await;
+    let batch = |count: usize| format!("[{}]", [PING].repeat(count).join(","));
+    let mut never = client.send(batch(8)).await.expect("a refusal"); // three are left
+    assert_eq!((never.status, never.header("retry-after")), (429, None));
+    let said = never.text().await;
+    assert!(said.contains("a batch of 8 messages never fits in rateLimit.burst, 7"), "{said}");
+    assert!(client.send(batch(2)).await.is_none(), "it is taken"); // one is left
+    for _ in 0..2 {
+        let answer = client.answer_to_me().await;
+        assert!(member(&answer, "result").is_some(), "{answer}");
+    }
+    let refused = client.send(batch(2)).await.expect("a refusal");
+    assert!(refused.status == 429 && refused.header("retry-after").is_some());
+}
+
+#[tokio::test]
 async fn tool_limits_count_for_a_session_a_principal_or_all() {
     for (per, other_session, other_backend) in
         [("session", false, true), ("principal", true, true), ("all", true, true)]

@@ -44,6 +44,13 @@ fn every_example_passes_the_check_without_a_warning() {
 }
 
 #[test]
+fn the_ingress_is_the_one_that_the_tests_run() {
+    let page = include_str!("../docs/ingress.md");
+    let [block] = blocks(README, "haproxy")[..] else { panic!("one example") };
+    assert!(page.contains(block), "{block}");
+}
+
+#[test]
 fn what_the_check_is_shown_to_print_is_what_it_prints() {
     let shown = blocks(README, "console");
     let shown = shown.iter().find_map(|block| block.strip_prefix("$ portcullis check "));

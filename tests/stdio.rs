@@ -76,7 +76,7 @@ async fn standard_output_carries_nothing_but_messages() {
         assert_eq!(message["jsonrpc"], "2.0", "{line}");
     }
     let said = client.process().stderr().join("\n");
-    assert!(said.contains(r#""type": "stdio""#) && said.contains(r#""--stdio""#), "{said}");
+    assert!(said.contains(r#""type": "stdio""#) && said.contains(r#""serve""#), "{said}");
     assert!(!said.contains("listening on"), "{said}");
 }
 

@@ -34,6 +34,10 @@ pub trait SessionSink: Send + Sync + 'static {
 
     /// What clients are subscribed to on a connection.
     fn subscribed(&self, backend: &Arc<str>, connection: Key) -> Vec<Box<str>>;
+
+    /// Whether a session is over, so that nothing may be opened for it any more. Must be true by the
+    /// time that its connections are closed. Must not block.
+    fn has_ended(&self, session: SessionId) -> bool;
 }
 
 /// `notifications/resources/updated` that came on a connection of several clients.

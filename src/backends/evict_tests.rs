@@ -43,6 +43,10 @@ impl SessionSink for Expecting {
     fn subscribed(&self, _: &Arc<str>, _: Key) -> Vec<Box<str>> {
         Vec::new()
     }
+
+    fn has_ended(&self, _: SessionId) -> bool {
+        false
+    }
 }
 
 fn http(isolation: Isolation) -> Config {

@@ -197,6 +197,10 @@ impl Pool {
                 if let Some(slot) = present {
                     return Ok(slot.clone());
                 }
+                // Under the lock: nothing is opened behind the back of `evict_session`.
+                if self.has_no_owner(key) {
+                    return Err(ConnectError::Closed);
+                }
                 let own = usize::from(slots.contains_key(&Key::of_supervisor(&self.config)));
                 if slots.len() - own < self.max_connections || self.is_supervisors(key) {
                     let slot = self.begin(key, first)?;
@@ -302,6 +306,11 @@ impl Pool {
         if let Some(pooled) = self.peek(supervisor).filter(|_| key != supervisor) {
             pooled.list_again();
         }
+    }
+
+    /// Whether the session that a connection would belong to is over.
+    fn has_no_owner(&self, key: Key) -> bool {
+        matches!(key.owner, Owner::Session(it) if self.context.sessions.has_ended(it))
     }
 
     pub(super) fn is_supervisors(&self, key: Key) -> bool {

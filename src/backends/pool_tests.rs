@@ -150,6 +150,10 @@ impl SessionSink for Sink {
     fn subscribed(&self, _: &Arc<str>, _: Key) -> Vec<Box<str>> {
         Vec::new()
     }
+
+    fn has_ended(&self, _: SessionId) -> bool {
+        false
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -382,6 +382,10 @@ impl SessionSink for NoSessions {
     fn subscribed(&self, _: &Arc<str>, _: Key) -> Vec<Box<str>> {
         Vec::new()
     }
+
+    fn has_ended(&self, _: SessionId) -> bool {
+        false
+    }
 }
 
 /// What all backends of a test share, on the test's own runtime.

@@ -8,19 +8,21 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::mcp::{Begun, Caller, Ending, Inbound, Mcp, Stack, dropped};
 use crate::call::{self, Client, Endpoint};
 use crate::error::Error;
 use crate::layers::http::limit::Overloaded;
 use crate::mcp::{Invalid, Kind, Message, Method, response};
-use crate::sessions::{Listening, Outbox, Relay, Session, State};
+use crate::sessions::{Gone, Listening, Outbox, Relay, Session, State};
 
 /// How many calls of one connection may be under way.
 const MAX_CALLS: usize = 256;
 /// How many messages of a client wait until those before them were taken.
-pub(super) const MAX_UNHEARD: usize = 64;
+const MAX_UNHEARD: usize = 64;
+/// How many bytes of them wait; a larger message waits alone.
+const MAX_UNHEARD_BYTES: u32 = 8 << 20;
 
 /// What a client said, or why it cannot be understood.
 pub(super) struct Said {
@@ -28,6 +30,34 @@ pub(super) struct Said {
     pub(super) caller: Caller,
     /// What it was.
     pub(super) what: Result<Inbound, Error>,
+}
+
+/// A message that waits, and the room that it takes up until it is heard.
+pub(super) type Waiting = (Said, OwnedSemaphorePermit);
+
+/// How a client's messages get to its connection, in their order.
+#[derive(Clone, Debug)]
+pub(super) struct Way {
+    said: mpsc::Sender<Waiting>,
+    room: Arc<Semaphore>,
+}
+
+impl Way {
+    /// A way, and its end, where [`Duplex::run`] listens.
+    pub(super) fn new() -> (Self, mpsc::Receiver<Waiting>) {
+        let (said, heard) = mpsc::channel(MAX_UNHEARD);
+        (Self { said, room: Arc::new(Semaphore::new(MAX_UNHEARD_BYTES as usize)) }, heard)
+    }
+
+    /// Hands over a message of so many bytes, waiting for room.
+    ///
+    /// # Errors
+    /// When the connection has ended.
+    pub(super) async fn send(&self, said: Said, bytes: usize) -> Result<(), Gone> {
+        let cost = u32::try_from(bytes).unwrap_or(u32::MAX).clamp(1, MAX_UNHEARD_BYTES);
+        let room = Arc::clone(&self.room).acquire_many_owned(cost).await.map_err(|_| Gone)?;
+        self.said.send((said, room)).await.map_err(|_| Gone)
+    }
 }
 
 /// A client's connection.
@@ -47,7 +77,7 @@ impl<S: Stack> Duplex<S> {
 
     /// Serves the client until it has left, or until it says nothing more, or we stop, and all it
     /// asked for is done.
-    pub(super) async fn run(mut self, mut said: mpsc::Receiver<Said>) {
+    pub(super) async fn run(mut self, mut said: mpsc::Receiver<Waiting>) {
         let outbox = Arc::clone(&self.outbox);
         let Ending { draining, stopping } = self.mcp.ending.clone();
         let (mut speaks, mut is_stopped) = (true, false);
@@ -69,7 +99,7 @@ impl<S: Stack> Duplex<S> {
                 // A client that does not read is not listened to either.
                 () = outbox.room(), if !has_room => {}
                 heard = said.recv(), if has_room && speaks => match heard {
-                    Some(said) => self.take(said).await,
+                    Some((said, _room)) => self.take(said).await,
                     None => speaks = false,
                 },
                 message = self.calls.next(), if has_room && !self.calls.is_empty() => {

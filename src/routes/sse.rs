@@ -9,11 +9,11 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, stream};
 use http::{Method, Request, Response, StatusCode};
-use tokio::sync::mpsc;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::duplex::{Duplex, MAX_UNHEARD, Said};
+use super::duplex::{Duplex, Said, Way};
 use super::event_stream::event_stream;
 use super::mcp::{self, Caller, Inbound, Mcp, Stack};
 use crate::call::Endpoint;
@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The open streams, and where clients send what belongs to them.
 #[derive(Debug, Default)]
 pub struct Sse {
-    connections: Connections<mpsc::Sender<Said>>,
+    connections: Connections<Way>,
     /// What stands before `/message` as clients see it.
     prefix: Box<str>,
 }
@@ -59,7 +59,7 @@ impl<S: Stack> Mcp<S> {
         }
         let open = self.shared.streams.open()?;
         let Sse { connections, prefix } = &self.shared.sse;
-        let (way, said) = mpsc::channel(MAX_UNHEARD);
+        let (way, said) = Way::new();
         let connection = connections.open(&Caller::of(request).principal, way)?;
         let opening =
             format!("event: endpoint\ndata: {prefix}/message?sessionId={}\n\n", connection.id());
@@ -90,19 +90,20 @@ impl<S: Stack> Mcp<S> {
         let caller = Caller::of(&request);
         let way = self.shared.sse.connections.find(id, &caller.principal).ok_or(Gone)?;
         mcp::protocol_version(request.headers())?;
+        let size = request.body().len();
         let charge = request.extensions().get::<Charge>().cloned();
         let what = mcp::decode(request.into_body())?;
         if let (Some(charge), Inbound::Batch(messages)) = (charge, &what) {
             charge.batch(messages.len())?;
         }
-        match way.send_timeout(Said { caller, what: Ok(what) }, PATIENCE).await {
-            Ok(()) => {
+        match timeout(PATIENCE, way.send(Said { caller, what: Ok(what) }, size)).await {
+            Ok(Ok(())) => {
                 let mut response = Response::new(Body::Empty);
                 *response.status_mut() = StatusCode::ACCEPTED;
                 Ok(response)
             }
-            Err(mpsc::error::SendTimeoutError::Closed(_)) => Err(Gone.into()),
-            Err(mpsc::error::SendTimeoutError::Timeout(_)) => Err(Error::Unread),
+            Ok(Err(gone)) => Err(gone.into()),
+            Err(_) => Err(Error::Unread),
         }
     }
 }

@@ -7,10 +7,9 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use memchr::memchr;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::duplex::{Duplex, MAX_UNHEARD, Said};
+use super::duplex::{Duplex, Said, Way};
 use super::mcp::{Caller, Inbound, Mcp, Stack, decode};
 use crate::backends::stdio::one_line;
 use crate::call::{Endpoint, Principal};
@@ -33,7 +32,7 @@ pub async fn serve<S: Stack>(
     has_ended: CancellationToken,
 ) {
     let outbox = Arc::new(Outbox::default());
-    let (way, said) = mpsc::channel(MAX_UNHEARD);
+    let (way, said) = Way::new();
     let duplex = Duplex::new(mcp, Endpoint::Aggregate, Arc::clone(&outbox));
     let hear = async {
         if let Err(error) = hear(input, max_line, way).await {
@@ -56,11 +55,7 @@ pub async fn serve<S: Stack>(
 }
 
 /// Reads lines until the end of the input.
-async fn hear(
-    mut input: impl AsyncRead + Unpin,
-    max_line: usize,
-    way: mpsc::Sender<Said>,
-) -> io::Result<()> {
+async fn hear(mut input: impl AsyncRead + Unpin, max_line: usize, way: Way) -> io::Result<()> {
     let caller =
         Caller { principal: Arc::new(Principal::anonymous()), request_id: None, trace: None };
     let mut lines = Lines::new(max_line);
@@ -72,8 +67,9 @@ async fn hear(
             lines.buffer.extend_from_slice(b"\n"); // which the last line may lack
         }
         while let Some(line) = lines.next_line() {
+            let bytes = line.as_ref().map_or(0, Bytes::len);
             let Some(what) = read_line(line).transpose() else { continue };
-            if way.send(Said { caller: caller.clone(), what }).await.is_err() {
+            if way.send(Said { caller: caller.clone(), what }, bytes).await.is_err() {
                 return Ok(());
             }
         }

@@ -52,6 +52,10 @@ impl SessionSink for Sessions {
     fn subscribed(&self, backend: &Arc<str>, connection: Key) -> Vec<Box<str>> {
         self.subscriptions().on(backend, connection)
     }
+
+    fn has_ended(&self, session: SessionId) -> bool {
+        self.deleted.lock().contains(session)
+    }
 }
 
 #[cfg(test)]
@@ -60,11 +64,11 @@ mod tests {
 
     use super::*;
     use crate::backends::Isolation;
-    use crate::backends::scripted::{Backend, config, context};
-    use crate::call::Endpoint;
+    use crate::backends::scripted::{Backend, config, context, context_with};
+    use crate::call::{Endpoint, Principal};
     use crate::catalogue::{View, Visibility};
-    use crate::mcp::Capabilities;
-    use crate::sessions::Keys;
+    use crate::mcp::{Capabilities, ProtocolVersion};
+    use crate::sessions::{Keys, Session};
 
     #[tokio::test]
     async fn a_client_waits_on_a_connection_while_it_listens_or_is_subscribed() {
@@ -96,5 +100,25 @@ mod tests {
             sessions.subscriptions().remove(backend.name(), subscribed, "demo://a", one);
         }
         assert_eq!(expects(), [false; 3]);
+    }
+
+    #[tokio::test]
+    async fn a_call_that_begins_while_its_session_is_deleted_opens_no_connection() {
+        let sessions = Sessions::new(Keys::new(&[]).unwrap(), Duration::from_hours(1)).unwrap();
+        let sessions = Arc::new(sessions);
+        let (backend, context) = (Backend::new(), context_with(sessions.clone()));
+        let handle = backend.handle(config("b", Isolation::Session), &context);
+        let open = || {
+            let (version, none) = (ProtocolVersion::V2025_11_25, Capabilities::NONE);
+            sessions.open(&Principal::anonymous(), version, none).unwrap()
+        };
+        let (deleted, other) = (open(), open());
+        let key =
+            |it: &Session| Key { owner: Owner::Session(it.id), capabilities: Capabilities::NONE };
+        sessions.delete(&deleted);
+        handle.pool().evict_session(deleted.id);
+        assert!(handle.pool().connection(key(&deleted)).await.is_err());
+        assert_eq!(backend.connections().len(), 0);
+        assert!(handle.pool().connection(key(&other)).await.is_ok());
     }
 }

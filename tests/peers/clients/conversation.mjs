@@ -1,10 +1,14 @@
 // Everything a client can do with server-everything, in one conversation of the TypeScript SDK v1.
 //
-//   node conversation.mjs URL [--prefix PREFIX] [--steps a,b,…] [--skip a,b,…]
+//   node conversation.mjs URL [--prefix PREFIX] [--steps a,b,…] [--skip a,b,…] [--no-resume]
 //
 // prints {"ok":true,"protocol":"…","transcript":[[STEP,VALUE],…]}. The transcript holds nothing that differs between two
 // runs (ids are masked, times are not recorded), so two of them can be compared as they are: direct and through the
 // gateway. PREFIX stands before every tool and prompt name.
+//
+// This SDK takes a stream up again, a second later, whose response was an error, and server-everything then repeats what
+// it has said since then on all streams: whatever call runs at that moment gets its progress and its questions twice.
+// --no-resume is for conversations with that server itself.
 import { parseArgs } from 'node:util';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { SSEClientTransport } from '@modelcontextprotocol/sdk/client/sse.js';
@@ -21,13 +25,19 @@ const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/gi;
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
-  options: { prefix: { type: 'string', default: '' }, steps: { type: 'string' }, skip: { type: 'string', default: '' } },
+  options: {
+    prefix: { type: 'string', default: '' },
+    steps: { type: 'string' },
+    skip: { type: 'string', default: '' },
+    'no-resume': { type: 'boolean' },
+  },
 });
 const [url] = positionals;
 
 const client = new Client({ name: 'conversation', version: '1.0.0' }, { capabilities: CAPABILITIES });
 const kinds = { http: StreamableHTTPClientTransport, sse: SSEClientTransport, stdio: StdioClientTransport };
-const transport = transportTo(url, kinds);
+const never = { maxRetries: 0, initialReconnectionDelay: 0, maxReconnectionDelay: 0, reconnectionDelayGrowFactor: 1 };
+const transport = transportTo(url, kinds, options['no-resume'] ? { reconnectionOptions: never } : {});
 const inbox = new Inbox(client);
 const named = (name) => `${options.prefix}${name}`;
 const call = (name, args = {}, more = {}) => client.callTool({ name: named(name), arguments: args }, undefined, { ...REQUEST, ...more });

@@ -4,9 +4,9 @@
 //   http://…/sse               HTTP+SSE
 //   any other URL              Streamable HTTP
 
-/** A transport to `endpoint` that remembers as `spoken` which revision was agreed on. */
-export function transport(endpoint, { http, sse, stdio }) {
-  const made = make(endpoint, { http, sse, stdio });
+/** A transport to `endpoint` that remembers as `spoken` which revision was agreed on. `options` are for HTTP. */
+export function transport(endpoint, { http, sse, stdio }, options) {
+  const made = make(endpoint, { http, sse, stdio }, options);
   const set = made.setProtocolVersion?.bind(made);
   made.setProtocolVersion = (version) => {
     made.spoken = version;
@@ -15,12 +15,12 @@ export function transport(endpoint, { http, sse, stdio }) {
   return made;
 }
 
-function make(endpoint, { http, sse, stdio }) {
+function make(endpoint, { http, sse, stdio }, options) {
   if (endpoint.startsWith('[')) {
     const [command, ...args] = JSON.parse(endpoint);
     const stderr = process.env.PEER_DEBUG ? 'inherit' : 'ignore';
     return new stdio({ command, args, env: { ...process.env }, stderr });
   }
   const url = new URL(endpoint);
-  return url.pathname.endsWith('/sse') ? new sse(url) : new http(url);
+  return url.pathname.endsWith('/sse') ? new sse(url) : new http(url, options);
 }

@@ -44,7 +44,7 @@ impl RawDuplex {
         Self { link: Link::Sse { endpoint, stream }, last_id: 0 }
     }
 
-    /// Starts a gateway of its own, without a word.
+    /// Starts a gateway of its own, without a word: with `--stdio`, unless the configuration says so itself.
     pub fn open_stdio(binary: &str, config: &Path) -> Self {
         Self::open_stdio_with(binary, config, |_| {})
     }
@@ -52,7 +52,10 @@ impl RawDuplex {
     /// As [`RawDuplex::open_stdio`], after `adjust` had a look at the command.
     pub fn open_stdio_with(binary: &str, config: &Path, adjust: impl FnOnce(&mut Command)) -> Self {
         let mut command = Gateway::command(binary, config);
-        command.arg("--stdio");
+        let own = std::fs::read_to_string(config.join("config.yaml")).unwrap_or_default();
+        if !own.contains("transport: stdio") {
+            command.arg("--stdio");
+        }
         adjust(&mut command);
         let (process, stdin) = Process::spawn_to_talk("portcullis serve --stdio", command);
         Self { link: Link::Stdio { process, stdin: Some(stdin), read: 0 }, last_id: 0 }
