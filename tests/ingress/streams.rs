@@ -63,16 +63,17 @@ async fn each_progress_arrives_before_the_next_is_made() {
 
 /// Reads signs of life until the ingress would have cut the stream, had there been none.
 pub(crate) async fn outlast(stream: &mut Response) {
-    within("signs of life", async {
-        let mut signs = 0;
-        // One a second, the first after at most one.
-        while signs < IDLE_SECONDS + 2 {
-            let event = stream.event().await.expect("the stream stays open");
-            assert_eq!(event.message().filter(|text| !text.contains("list_changed")), None);
-            signs += event.comments.len();
-        }
-    })
-    .await;
+    // One a second, the first after at most one.
+    within("signs of life", signs_of_life(stream, IDLE_SECONDS + 2)).await;
+}
+
+async fn signs_of_life(stream: &mut Response, wanted: usize) {
+    let mut signs = 0;
+    while signs < wanted {
+        let event = stream.event().await.expect("the stream stays open");
+        assert_eq!(event.message().filter(|text| !text.contains("list_changed")), None);
+        signs += event.comments.len();
+    }
 }
 
 #[tokio::test]
@@ -101,6 +102,28 @@ async fn silent_streams_outlive_the_idle_timeout() {
             {}
         };
         within("the change of the list", changed).await;
+    })
+    .await;
+}
+
+/// What the page shows, as it stands: an idle timeout of a minute, and a sign of life every 15 seconds.
+#[tokio::test]
+async fn silent_streams_outlive_an_idle_timeout_of_a_minute() {
+    let Some(peers) = installed() else { return };
+    behind_both(async |proxy| {
+        let bench = Bench::start(&peers, Site::new(proxy), "15s").await;
+        let client = bench.client().await;
+        let params = json!({"name": "x_odd_steps", "arguments": {"count": 1}});
+        let (mut listen, mut call) =
+            tokio::join!(client.listen(), client.start("tools/call", &params));
+        let signs = async {
+            tokio::join!(signs_of_life(&mut listen, 5), signs_of_life(&mut call.response, 5));
+        };
+        let signs = tokio::time::timeout(Duration::from_secs(120), signs).await;
+        signs.unwrap_or_else(|_| panic!("{proxy:?}: five signs of life in 75 seconds"));
+        client.call_tool("x_odd_go", &json!({})).await;
+        let answer = call.response_message().await;
+        assert!(answer.contains("arrived"), "{proxy:?}: {answer}");
     })
     .await;
 }
