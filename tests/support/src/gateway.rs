@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::process::inherit_nothing_of_ours;
 use crate::wire::Request;
 use crate::{Process, RawClient, within};
 
@@ -150,15 +151,6 @@ impl Gateway {
     /// The process, to wait for its end.
     pub fn process_mut(&mut self) -> &mut Process {
         &mut self.process
-    }
-}
-
-/// A variable that somebody exported must not decide what a test shows.
-fn inherit_nothing_of_ours(command: &mut Command) {
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("PORTCULLIS_") {
-            command.env_remove(name);
-        }
     }
 }
 

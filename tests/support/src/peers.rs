@@ -5,6 +5,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::process::inherit_nothing_of_ours;
+
 use serde_json::Value;
 
 /// Other people's servers and clients, installed by `tests/peers/install`.
@@ -126,6 +128,7 @@ impl Peers {
 pub(crate) fn command(line: &[String]) -> Command {
     let mut command = Command::new(&line[0]);
     command.args(&line[1..]);
+    inherit_nothing_of_ours(&mut command);
     command
 }
 

@@ -154,6 +154,16 @@ pub fn children(parent: u32) -> Vec<u32> {
     .collect()
 }
 
+/// A variable that somebody exported must not decide what a test shows, whether the gateway is a child of the test or of
+/// a client.
+pub(crate) fn inherit_nothing_of_ours(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("PORTCULLIS_") {
+            command.env_remove(name);
+        }
+    }
+}
+
 /// Whether a process exists and is more than a zombie.
 pub fn is_running(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
