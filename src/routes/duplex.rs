@@ -86,7 +86,11 @@ impl<S: Stack> Duplex<S> {
             // What was accepted gets an answer, if only that it came too late.
             let is_heard = !speaks || (is_draining && said.is_empty());
             if is_heard && self.calls.is_empty() {
-                break;
+                // What comes from now on is refused, and does not get lost.
+                said.close();
+                if said.is_empty() {
+                    break;
+                }
             }
             tokio::select! {
                 biased;
