@@ -33,13 +33,20 @@ pub enum Unclear {
 /// # Errors
 /// See [`Unclear`].
 pub fn member(object: &[u8], name: &str) -> Result<Option<Member>, Unclear> {
-    let mut deserializer = serde_json::Deserializer::from_slice(object);
-    let found = deserializer.deserialize_map(Find { object, name });
-    match found {
-        Ok(Found { twice: true, .. }) => Err(Unclear::Twice),
-        Ok(Found { member, .. }) => Ok(member),
-        Err(_) => Err(Unclear::NotAnObject),
+    let mut found = None;
+    // Where the value before this one ends; the first has none before it.
+    let mut before = None;
+    for (key, value) in members(object).ok_or(Unclear::NotAnObject)? {
+        let value = Span::of(object, value.get().as_bytes());
+        if key == name {
+            if found.is_some() {
+                return Err(Unclear::Twice);
+            }
+            found = Some(Member { value, whole: whole(object, before, value) });
+        }
+        before = Some(value.end);
     }
+    Ok(found)
 }
 
 /// All members of a JSON object, in their order; `None` if it is none.
@@ -139,42 +146,6 @@ impl<'de> Visitor<'de> for All {
             members.push(member);
         }
         Ok(members)
-    }
-}
-
-struct Find<'a> {
-    object: &'a [u8],
-    name: &'a str,
-}
-
-#[derive(Default)]
-struct Found {
-    member: Option<Member>,
-    twice: bool,
-}
-
-impl<'de> Visitor<'de> for Find<'de> {
-    type Value = Found;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Found, A::Error> {
-        let mut found = Found::default();
-        // Where the value before this one ends; the first has none before it.
-        let mut before = None;
-        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
-            let value: &'de RawValue = map.next_value()?;
-            let value = Span::of(self.object, value.get().as_bytes());
-            if key == self.name {
-                found.twice |= found.member.is_some();
-                let whole = whole(self.object, before, value);
-                found.member = Some(Member { value, whole });
-            }
-            before = Some(value.end);
-        }
-        Ok(found)
     }
 }
 
