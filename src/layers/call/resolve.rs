@@ -85,9 +85,6 @@ impl<S> Resolve<S> {
 
     fn route(&self, call: &mut Call) -> Result<Route, Error> {
         let view = self.catalogue.view(&call.client, &call.principal);
-        if call.request.method() == Method::CallTool {
-            return self.tool(call, &view);
-        }
         let params = call.request.params();
         let (catalogue, endpoint) = (&self.catalogue, &call.endpoint);
         let route = match call.request.method() {
@@ -95,6 +92,7 @@ impl<S> Resolve<S> {
             Method::ListPrompts => Route::List(Kind::Prompt),
             Method::ListResources => Route::List(Kind::Resource),
             Method::ListResourceTemplates => Route::List(Kind::ResourceTemplate),
+            Method::CallTool => self.tool(call, &view)?,
             Method::GetPrompt => {
                 let name = required(params.name.as_ref(), "name")?;
                 let prompt = catalogue.resolve_prompt(endpoint, name, &view);
@@ -106,8 +104,7 @@ impl<S> Resolve<S> {
                 self.found(call, resource, Kind::Resource, uri)?
             }
             Method::Complete => self.completed(call, &view)?,
-            Method::CallTool
-            | Method::Initialize
+            Method::Initialize
             | Method::Ping
             | Method::SetLevel
             | Method::CreateMessage
