@@ -3,6 +3,8 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::call::refuse_unknown;
+
 /// One argument.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Argument {
@@ -128,13 +130,8 @@ impl Given {
             return Err("arguments must be a JSON object".to_owned());
         };
         values.retain(|_, value| !value.is_null());
-        let known = |name: &str| takes.iter().any(|it| it.name == name);
-        let unknown: Vec<_> = values.keys().filter(|name| !known(name)).map(|it| &**it).collect();
-        if !unknown.is_empty() {
-            let allowed: Vec<_> = takes.iter().map(|it| it.name).collect();
-            let (unknown, allowed) = (unknown.join(", "), allowed.join(", "));
-            return Err(format!("unknown args: [{unknown}]. Allowed args: [{allowed}]"));
-        }
+        let allowed: Vec<_> = takes.iter().map(|it| it.name).collect();
+        refuse_unknown(values.keys().map(|name| &**name), &allowed)?;
         for argument in takes {
             let is_empty = |value: &&Value| argument.is_required && value.as_str() == Some("");
             match values.get(argument.name).filter(|value| !is_empty(value)) {

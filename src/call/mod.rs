@@ -3,6 +3,7 @@
 //! The call stack knows MCP and not HTTP. It is made of Tower layers over
 //! `Service<Call, Response = Reply, Error = Error>`.
 
+mod arguments;
 mod aside;
 mod builtin;
 mod error;
@@ -15,6 +16,7 @@ mod request;
 mod session;
 mod tool_result;
 
+pub use arguments::refuse_unknown;
 pub use aside::Aside;
 pub use builtin::{Builtin, Spelling};
 pub use error::{Error, retry_seconds};

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use crate::call::{Request, Spelling};
+use crate::call::{Request, Spelling, refuse_unknown};
 use crate::mcp::member::members;
 use crate::mcp::splice::{quoted, splice};
 use crate::mcp::{Message, Span};
@@ -52,13 +52,7 @@ pub(super) fn meant(spelling: Spelling, request: &Request) -> Result<Request, St
 /// The arguments by their names, each once.
 fn read<'a>(given: &'a [u8], allowed: &[&str]) -> Result<HashMap<String, &'a RawValue>, String> {
     let members = members(given).ok_or("arguments must be a JSON object")?;
-    let is_known = |name: &str| allowed.contains(&name);
-    let unknown: Vec<_> =
-        members.iter().map(|(name, _)| &**name).filter(|name| !is_known(name)).collect();
-    if !unknown.is_empty() {
-        let (unknown, allowed) = (unknown.join(", "), allowed.join(", "));
-        return Err(format!("unknown args: [{unknown}]. Allowed args: [{allowed}]"));
-    }
+    refuse_unknown(members.iter().map(|(name, _)| &**name), allowed)?;
     let mut arguments = HashMap::new();
     for (name, value) in members {
         let name = name.into_owned();
