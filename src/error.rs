@@ -6,7 +6,9 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
+use crate::authn::Refusal;
 use crate::catalogue::ServerError;
+use crate::layers::http::authenticate::Unauthenticated;
 use crate::layers::http::body_limit::BodyError;
 use crate::layers::http::host::HostDenied;
 use crate::layers::http::limit::Overloaded;
@@ -27,6 +29,7 @@ mod own {
     pub(super) const DENIED: i64 = -31006;
     pub(super) const CANCELLED: i64 = -31007;
     pub(super) const LIMITED: i64 = -31008;
+    pub(super) const UNAUTHENTICATED: i64 = -31009;
 }
 
 /// Why a request has no ordinary answer.
@@ -101,6 +104,9 @@ pub enum Error {
     /// As many requests are under way as may be.
     #[error(transparent)]
     Overloaded(#[from] Overloaded),
+    /// Nobody knows who asks.
+    #[error(transparent)]
+    Unauthenticated(#[from] Unauthenticated),
     /// The caller asks too often.
     #[error(transparent)]
     RateLimited(#[from] RateLimited),
@@ -149,7 +155,15 @@ impl Error {
             | Self::Streams(_)
             | Self::TooManySessions(_)
             | Self::Overloaded(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::RateLimited(_) | Self::Unauthenticated(Unauthenticated::TooMany { .. }) => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
+            Self::Unauthenticated(Unauthenticated::Refused { refusal, .. }) => match refusal {
+                Refusal::Missing(_) | Refusal::Invalid(_) => StatusCode::UNAUTHORIZED,
+                Refusal::Malformed(_) => StatusCode::BAD_REQUEST,
+                Refusal::Unidentified(_) | Refusal::Scope { .. } => StatusCode::FORBIDDEN,
+                Refusal::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            },
             Self::Randomness(_) => StatusCode::INTERNAL_SERVER_ERROR,
             // A legacy client initialises again on 404, which is the way out.
             Self::Call(call::Error::NotHome { .. }) => StatusCode::NOT_FOUND,
@@ -186,7 +200,10 @@ impl Error {
             | Self::Streams(_)
             | Self::TooManySessions(_)
             | Self::Overloaded(_) => own::BUSY,
-            Self::RateLimited(_) => own::LIMITED,
+            Self::RateLimited(_) | Self::Unauthenticated(Unauthenticated::TooMany { .. }) => {
+                own::LIMITED
+            }
+            Self::Unauthenticated(Unauthenticated::Refused { .. }) => own::UNAUTHENTICATED,
             Self::Randomness(_) => code::INTERNAL_ERROR,
             Self::Server(ServerError::Unavailable(error)) | Self::Call(error) => call_code(error),
         }
@@ -208,6 +225,9 @@ impl Error {
             Self::RateLimited(limited) => limited
                 .retry_after()
                 .map(|after| json!({ "retryAfter": call::retry_seconds(after) })),
+            Self::Unauthenticated(error) => {
+                error.retry_after().map(|after| json!({ "retryAfter": call::retry_seconds(after) }))
+            }
             _ => None,
         };
         response::error(id.or(self.id()), self.code(), &self.to_string(), data.as_ref())
@@ -230,6 +250,13 @@ impl Error {
             }
             Self::RateLimited(limited) => {
                 let after = limited.retry_after().map(call::retry_seconds);
+                headers.extend(after.map(|after| (header::RETRY_AFTER, after.into())));
+            }
+            Self::Unauthenticated(error) => {
+                if let Unauthenticated::Refused { challenge: Some(challenge), .. } = error {
+                    headers.insert(header::WWW_AUTHENTICATE, challenge.clone());
+                }
+                let after = error.retry_after().map(call::retry_seconds);
                 headers.extend(after.map(|after| (header::RETRY_AFTER, after.into())));
             }
             _ => {}

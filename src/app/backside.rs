@@ -18,6 +18,7 @@ use super::recorder::CallRecorder;
 use super::stack::{Edge, Parts};
 use super::status::status;
 use super::{follow, print};
+use crate::authn::{Authenticator, Resources, Surroundings};
 use crate::backends::{self, Background, Updated};
 use crate::builtin;
 use crate::catalogue::{Catalogue, Exposing, Judge, Member, Naming};
@@ -46,6 +47,7 @@ pub(super) struct Backside {
     sessions: Arc<Sessions>,
     pub(super) registry: Arc<Registry>,
     gate: Arc<Gate>,
+    authenticator: Arc<Authenticator>,
     catalogue: Arc<Catalogue>,
     pub(super) ready: watch::Receiver<bool>,
     /// Ends what would follow news for ever.
@@ -72,6 +74,7 @@ impl Backside {
         );
         let registry = registry(&loaded.servers, &context);
         let news = CancellationToken::new();
+        let authenticator = authenticator(config, &trust, &background, &news);
         // Behind a proxy everybody comes from loopback, and nobody else comes by another name.
         let has_proxy = config.aggregator.public_url.is_some()
             || !config.trusted_proxies.is_empty()
@@ -88,8 +91,17 @@ impl Backside {
         }));
         let (ready, is_ready) = watch::channel(false);
         let updates = context.updates.subscribe();
-        let this =
-            Self { background, trust, sessions, registry, gate, catalogue, ready: is_ready, news };
+        let this = Self {
+            background,
+            trust,
+            sessions,
+            registry,
+            gate,
+            authenticator,
+            catalogue,
+            ready: is_ready,
+            news,
+        };
         this.follow(updates, ready);
         Ok(this)
     }
@@ -144,7 +156,7 @@ impl Backside {
                 stopping: shutdown.stopping().clone(),
             },
             open,
-            edge: Edge::new(config, is_loopback),
+            edge: Edge::new(config, is_loopback, Arc::clone(&self.authenticator)),
         }
     }
 
@@ -174,6 +186,24 @@ impl Backside {
         }
         self.background.tasks.close();
     }
+}
+
+/// Who tells who is calling.
+fn authenticator(
+    config: &Config,
+    trust: &Arc<Trust>,
+    background: &Background,
+    news: &CancellationToken,
+) -> Arc<Authenticator> {
+    let around = Surroundings {
+        trust: Arc::clone(trust),
+        runtime: background.runtime.clone(),
+        tasks: background.tasks.clone(),
+        stop: news.clone(),
+    };
+    let resources = Arc::new(Resources::new(config.aggregator.public_url.clone()));
+    let required = &config.scopes.required;
+    Arc::new(Authenticator::new(&config.auth, required, resources, &around))
 }
 
 /// All backends, each started if it is to be.

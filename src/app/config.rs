@@ -5,6 +5,7 @@ use serde_json::{Value as Json, json};
 
 use crate::config::{Fields, Section, Shown};
 use crate::layers::call::tool_limits::ToolLimit;
+use crate::layers::http::authenticate::FailureLimit;
 use crate::layers::http::client_address::trusted_proxy;
 use crate::layers::rate::Rate;
 use crate::{authn, catalogue, observe, policy, server, sessions};
@@ -32,8 +33,14 @@ pub struct Config {
     pub metrics: observe::Metrics,
     /// `logging`.
     pub logging: observe::Logging,
-    /// `auth`.
+    /// `auth`: how callers prove who they are.
     pub auth: authn::Config,
+    /// `auth.failureLimit`: how often wrong proofs may come from one address.
+    pub failure_limit: FailureLimit,
+    /// `auth.scopes`.
+    pub scopes: policy::Scopes,
+    /// `auth.admin`.
+    pub admin: policy::Admin,
 }
 
 impl Section for Config {
@@ -50,7 +57,12 @@ impl Section for Config {
         fields.section("denylist", &mut self.denylist);
         fields.section("metrics", &mut self.metrics);
         fields.section("logging", &mut self.logging);
-        fields.section("auth", &mut self.auth);
+        fields.within("auth", |auth| {
+            self.auth.read(auth);
+            auth.section("failureLimit", &mut self.failure_limit);
+            auth.section("scopes", &mut self.scopes);
+            auth.section("admin", &mut self.admin);
+        });
         fields.later("kubernetes", &json!(false));
         fields.later("stateDir", &json!(""));
         // Where muster keeps its objects in a cluster, and a key that nothing has ever read.
@@ -76,22 +88,33 @@ impl Shown for Config {
             "denylist": self.denylist.shown(),
             "metrics": self.metrics.shown(),
             "logging": self.logging.shown(),
-            "auth": self.auth.shown(),
+            "auth": self.auth_shown(),
         })
     }
 }
 
 impl Config {
+    /// `auth` is one section to whoever writes it.
+    fn auth_shown(&self) -> Json {
+        let mut auth = self.auth.shown();
+        auth["failureLimit"] = self.failure_limit.shown();
+        auth["scopes"] = self.scopes.shown();
+        auth["admin"] = self.admin.shown();
+        auth
+    }
+
     /// What no section can see alone.
     fn check(&self, fields: &mut Fields<'_, '_>) {
         if self.aggregator.transport == server::Transport::Stdio {
             return; // whoever starts the gateway is its client, and nothing else listens
         }
         let host = &self.aggregator.host;
-        if !host.is_loopback() && !self.auth.allow_unauthenticated {
+        let is_open = self.auth.mode == authn::Mode::None && !self.auth.allow_unauthenticated;
+        if !host.is_loopback() && is_open {
             let message = format!(
                 "\"{host}\" lets others in, and auth.mode none asks nobody who they are; use \
-                 localhost, or set auth.allowUnauthenticated: true if that is what you want"
+                 localhost, choose another auth.mode, or set auth.allowUnauthenticated: true if \
+                 that is what you want"
             );
             fields.problem_below("aggregator", "host", message);
         }

@@ -4,6 +4,7 @@ use anyhow::{Context as _, ensure};
 use tracing::warn;
 
 use super::config::Config;
+use crate::authn::Mode;
 use crate::server::{Listeners, Transport};
 
 /// The listener of operators.
@@ -36,9 +37,12 @@ pub(super) fn mcp_listeners(config: &Config) -> anyhow::Result<Option<Listeners>
     if let Some(inherited) = Listeners::inherited()? {
         // The loader has seen `aggregator.host`, which means nothing here.
         ensure!(
-            inherited.is_loopback() || config.auth.allow_unauthenticated,
+            inherited.is_loopback()
+                || config.auth.mode != Mode::None
+                || config.auth.allow_unauthenticated,
             "the sockets handed over let others in, and auth.mode none asks nobody who they are; \
-             listen on loopback, or set auth.allowUnauthenticated: true if that is what you want"
+             listen on loopback, choose another auth.mode, or set auth.allowUnauthenticated: true \
+             if that is what you want"
         );
         return Ok(Some(inherited));
     }

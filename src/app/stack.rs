@@ -10,6 +10,7 @@ use tower::{Service, ServiceBuilder};
 
 use super::config::Config;
 use super::recorder::CallRecorder;
+use crate::authn::Authenticator;
 use crate::catalogue::Catalogue;
 use crate::error::{Error, render_call};
 use crate::layers::call::dispatch::{self, Dispatch};
@@ -101,13 +102,18 @@ pub(super) struct Edge {
     pub(super) limit: LimitLayer,
     pub(super) host: HostLayer,
     pub(super) origins: Origins,
+    pub(super) authenticate: AuthenticateLayer,
     pub(super) rate_limit: RateLimitLayer,
     pub(super) body: Limits,
 }
 
 impl Edge {
     /// Under its public URL the gateway is known to everybody it is for.
-    pub(super) fn new(config: &Config, is_loopback: bool) -> Self {
+    pub(super) fn new(
+        config: &Config,
+        is_loopback: bool,
+        authenticator: Arc<Authenticator>,
+    ) -> Self {
         let http = &config.http;
         let (mut hosts, mut origins) = (http.allowed_hosts.clone(), http.allowed_origins.clone());
         if let Some(url) = &config.aggregator.public_url {
@@ -123,6 +129,7 @@ impl Edge {
             limit: LimitLayer::new(http.max_in_flight),
             host: HostLayer::new(is_loopback, hosts),
             origins: Origins::new(is_loopback, origins),
+            authenticate: AuthenticateLayer::new(authenticator, config.failure_limit),
             rate_limit: RateLimitLayer::new(config.rate_limit),
             body: Limits::new(http.max_body_bytes),
         }
@@ -178,7 +185,7 @@ impl<R: Recorder + Sync> Parts<R> {
             // A page of a stranger's site must not get as far as being authenticated.
             .layer(HostLayer::clone(&edge.host))
             .layer(OriginLayer::new(edge.origins.clone()))
-            .layer(AuthenticateLayer::none())
+            .layer(edge.authenticate)
             // As soon as it is known whom to charge, and before a body is read.
             .layer(edge.rate_limit)
             // Nobody unknown makes us read a body.

@@ -23,7 +23,7 @@ pub use error::{Error, retry_seconds};
 pub use event::{Answer, Event, Responder, Response};
 pub use notes::Notes;
 pub use outcome::Outcome;
-pub use principal::Principal;
+pub use principal::{Names, Principal, PrincipalKind, issuer};
 pub use reply::{Body, Events, Reply};
 pub use request::{Call, Client, Endpoint, Request, Via};
 pub use session::SessionId;

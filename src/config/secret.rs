@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
-use secrecy::{ExposeSecret, SecretBox, zeroize::Zeroize};
+use secrecy::{ExposeSecret, SecretBox, SecretString, zeroize::Zeroize};
 
 use crate::config::{Fields, read_file};
 
@@ -55,6 +55,19 @@ impl Fields<'_, '_> {
     pub fn set_keys(&mut self, key: &'static str, target: &mut Vec<Key>) {
         let directory = self.reader.directory.clone();
         self.set_list(key, target, |path| read_key(&directory.join(path)));
+    }
+
+    /// A secret that stands at `key`, or else in the file that `file_key` names, without the white
+    /// space around it there.
+    pub fn secret(&mut self, key: &'static str, file_key: &'static str) -> Option<SecretString> {
+        let inline = self.get::<String>(key).filter(|secret| !secret.is_empty());
+        let file = self.readable_file(file_key);
+        inline.map(SecretString::from).or_else(|| {
+            let mut text = read_file(&file?).ok()?;
+            let secret = SecretString::from(text.trim());
+            text.zeroize();
+            Some(secret).filter(|secret| !secret.expose_secret().is_empty())
+        })
     }
 
     /// The path of a file that must be readable now.

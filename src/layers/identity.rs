@@ -46,6 +46,7 @@ mod tests {
                 issuer: issuer.into(),
                 subject: subject.into(),
                 client: client.into(),
+                ..Principal::anonymous()
             }))
         };
         assert_eq!(identity("i", "s", "a"), identity("i", "s", "b"));

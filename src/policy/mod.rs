@@ -1,5 +1,6 @@
 //! May this principal use this entry? One decision for calls, lists and completion.
 
+mod access;
 mod blocks;
 mod denylist;
 #[cfg(test)]
@@ -13,6 +14,7 @@ use crate::backends::Handle;
 use crate::call::Principal;
 use crate::catalogue::{Entry, Judge, Kind, Role, Source, Visibility};
 
+pub use access::{Admin, Hidden, Hint, ScopeRule, Scopes};
 use blocks::Blocks;
 pub use blocks::{BlockedTool, MAX_BLOCKS, TooManyBlocks};
 pub use denylist::{Block, Config, Rule};

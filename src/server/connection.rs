@@ -26,7 +26,7 @@ use tokio_util::task::TaskTracker;
 use tower::util::Oneshot;
 use tower::{Service, ServiceExt};
 
-use super::BoxError;
+use super::{BoxError, Peer};
 
 /// How long a client may take to its first request.
 const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -79,10 +79,6 @@ where
     type Body = B;
 }
 
-/// The other end of the connection that a request came by; in the request's extensions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PeerAddr(pub SocketAddr);
-
 /// What a connection notices of the process's end.
 #[derive(Clone, Debug)]
 pub(super) struct Stages {
@@ -122,7 +118,8 @@ async fn drive<S: HttpService>(
     stages: Stages,
 ) -> End {
     let begun = Arc::new(AtomicBool::new(false));
-    let service = Connection { inner: service, peer, begun: begun.clone() };
+    let connection = Peer::plain(peer);
+    let service = Connection { inner: service, peer: connection, begun: begun.clone() };
     let builder = builder(tasks);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(io), service));
     let mut first_request = pin!(time::sleep(FIRST_REQUEST_TIMEOUT));
@@ -188,7 +185,7 @@ where
 /// The service as hyper calls it.
 struct Connection<S> {
     inner: S,
-    peer: SocketAddr,
+    peer: Peer,
     begun: Arc<AtomicBool>,
 }
 
@@ -199,7 +196,7 @@ impl<S: HttpService> hyper::service::Service<Request<Incoming>> for Connection<S
 
     fn call(&self, mut req: Request<Incoming>) -> Self::Future {
         self.begun.store(true, Ordering::Relaxed);
-        req.extensions_mut().insert(PeerAddr(self.peer));
+        req.extensions_mut().insert(self.peer.clone());
         // What a half-done request leaves behind is dropped; what is shared is behind locks that
         // tell of a panic, or atomics.
         let inner = AssertUnwindSafe(self.inner.clone().oneshot(req)).catch_unwind();

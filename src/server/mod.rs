@@ -27,6 +27,7 @@ mod body;
 mod config;
 mod connection;
 mod listeners;
+mod peer;
 mod serve;
 mod shutdown;
 mod simple;
@@ -34,8 +35,9 @@ mod worker;
 
 pub use body::{Body, BoxError};
 pub use config::{Aggregator, Http, Transport};
-pub use connection::{HttpService, PeerAddr, ResponseBody};
+pub use connection::{HttpService, ResponseBody};
 pub use listeners::{BindError, Listeners};
+pub use peer::Peer;
 pub use serve::{Drained, Options, serve};
 pub use shutdown::{Shutdown, Signal, Signals};
 pub use simple::serve_simple;

@@ -52,7 +52,7 @@ impl Service<Request<Incoming>> for Sample {
                 }
                 _ => {}
             }
-            assert!(req.extensions().get::<PeerAddr>().unwrap().0.ip().is_loopback());
+            assert!(req.extensions().get::<Peer>().unwrap().address().ip().is_loopback());
             Ok(Response::new(Body::from(this.worker.to_string())))
         })
     }

@@ -121,6 +121,7 @@ pub(super) mod tests {
                 issuer: issuer.into(),
                 subject: subject.into(),
                 client: client.into(),
+                ..Principal::anonymous()
             })
         };
         assert_ne!(principal("a", "b", ""), principal("a", "b", "c"));

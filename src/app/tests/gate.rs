@@ -16,8 +16,9 @@ use tower::util::BoxCloneService;
 
 use super::super::config::Config;
 use super::super::stack::{Edge, Parts};
-use crate::backends::Isolation;
+use crate::authn::{Authenticator, Resources, Surroundings};
 use crate::backends::scripted::{Answer as Script, Backend, config, context_with};
+use crate::backends::{Background, Isolation};
 use crate::call::{Answer, Event, Outcome, Responder};
 use crate::catalogue::{
     self, Catalogue, Exposing, Exposure, Kind, Member, Naming, Prefix, View, Visibility,
@@ -55,6 +56,17 @@ pub(super) struct Gate {
     records: Records,
     pub(super) sessions: Arc<Sessions>,
     pub(super) shutdown: Shutdown,
+}
+
+fn authenticator(config: &Config, background: &Background) -> Arc<Authenticator> {
+    let around = Surroundings {
+        trust: Arc::new(Trust::new(&[]).unwrap()),
+        runtime: background.runtime.clone(),
+        tasks: background.tasks.clone(),
+        stop: CancellationToken::new(),
+    };
+    let resources = Arc::new(Resources::new(None));
+    Arc::new(Authenticator::new(&config.auth, &config.scopes.required, resources, &around))
 }
 
 impl Gate {
@@ -112,7 +124,7 @@ impl Gate {
                 stopping: shutdown.stopping().clone(),
             },
             open: Open::new(readiness, &WayIn::StreamableHttp("http://localhost/mcp".into())),
-            edge: Edge::new(&config, true),
+            edge: Edge::new(&config, true, authenticator(&config, &context.background)),
         };
         let stack = BoxCloneService::new(parts.build(&TaskTracker::new()));
         Self { stack, backend, records, sessions, shutdown }

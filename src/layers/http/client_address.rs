@@ -1,6 +1,6 @@
 //! Where a request comes from, beyond the proxies that the operator trusts.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -9,7 +9,7 @@ use ipnet::{IpNet, Ipv4Net};
 use tower::{Layer, Service};
 
 use super::forwarded::{forwarded, x_forwarded_for};
-use crate::server::PeerAddr;
+use crate::server::Peer;
 
 /// Reads an entry of `trustedProxies`: a network, or one address.
 ///
@@ -47,7 +47,20 @@ fn canonical(net: IpNet) -> IpNet {
 /// An IPv4 address that came as IPv6 is IPv4 here. It decides about limits and stands in logs; it
 /// proves nothing, and no access hangs on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ClientAddress(pub IpAddr);
+pub struct ClientAddress {
+    /// Where the client is.
+    pub address: IpAddr,
+    /// Whether what its connection says of others is believed: it is a trusted proxy's.
+    pub is_proxied: bool,
+}
+
+/// One site has a /64 of IPv6 at least, and may use any address in it.
+pub(super) fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
+    }
+}
 
 #[derive(Debug)]
 struct Proxies(Vec<IpNet>);
@@ -128,9 +141,11 @@ where
     }
 
     fn call(&mut self, mut req: Request<B>) -> Self::Future {
-        if let Some(PeerAddr(peer)) = req.extensions().get().copied() {
-            let client = self.proxies.client(peer.ip(), req.headers());
-            req.extensions_mut().insert(ClientAddress(client));
+        if let Some(peer) = req.extensions().get::<Peer>() {
+            let peer = peer.address().ip();
+            let address = self.proxies.client(peer, req.headers());
+            let is_proxied = self.proxies.trusts(peer.to_canonical());
+            req.extensions_mut().insert(ClientAddress { address, is_proxied });
         }
         self.inner.call(req)
     }
@@ -229,13 +244,15 @@ mod tests {
             let mut request = Request::get("/").header(X, "1.1.1.1").body(()).unwrap();
             if let Some(peer) = peer {
                 let peer: SocketAddr = peer.parse().unwrap();
-                request.extensions_mut().insert(PeerAddr(peer));
+                request.extensions_mut().insert(Peer::plain(peer));
             }
             stack.clone().oneshot(request).now_or_never().unwrap().unwrap()
         };
-        let at = |address: &str| Some(ClientAddress(address.parse().unwrap()));
-        assert_eq!(ask(Some("10.0.0.1:1")), at("1.1.1.1"));
-        assert_eq!(ask(Some("192.0.2.9:1")), at("192.0.2.9"));
+        let at = |address: &str, is_proxied| {
+            Some(ClientAddress { address: address.parse().unwrap(), is_proxied })
+        };
+        assert_eq!(ask(Some("10.0.0.1:1")), at("1.1.1.1", true));
+        assert_eq!(ask(Some("192.0.2.9:1")), at("192.0.2.9", false));
         assert_eq!(ask(None), None);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! It stands behind authentication and before the body is read, so a refusal answers under no id.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -11,7 +11,7 @@ use std::time::Duration;
 use http::Request;
 use tower::{Layer, Service};
 
-use super::client_address::ClientAddress;
+use super::client_address::{ClientAddress, network};
 use super::refuse::ResponseFuture;
 use crate::call::{Principal, retry_seconds};
 use crate::layers::identity::Identity;
@@ -78,15 +78,9 @@ impl Caller {
         }
         // Whoever comes without an address shares one.
         let address = req.extensions().get::<ClientAddress>();
-        Self::Unknown(address.map_or(Ipv4Addr::UNSPECIFIED.into(), |address| network(address.0)))
-    }
-}
-
-/// One site has a /64 of IPv6 at least, and may use any address in it.
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
+        Self::Unknown(
+            address.map_or(Ipv4Addr::UNSPECIFIED.into(), |client| network(client.address)),
+        )
     }
 }
 
@@ -207,7 +201,7 @@ mod tests {
         let principal = Principal { subject: subject.into(), ..Principal::anonymous() };
         request.extensions_mut().insert(Arc::new(principal));
         if let Ok(address) = address.parse() {
-            request.extensions_mut().insert(ClientAddress(address));
+            request.extensions_mut().insert(ClientAddress { address, is_proxied: false });
         }
         request
     }

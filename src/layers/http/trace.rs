@@ -44,7 +44,7 @@ pub struct Trace<S> {
 impl<S> Trace<S> {
     fn span<B>(&self, req: &Request<B>) -> Span {
         let request_id = req.extensions().get::<RequestId>().map(RequestId::as_str);
-        let client = req.extensions().get().map(|ClientAddress(address)| display(address));
+        let client = req.extensions().get::<ClientAddress>().map(|client| display(client.address));
         let route = (self.route)(req.uri().path());
         debug_span!("request", request_id, client, method = %req.method(), route)
     }

@@ -21,7 +21,6 @@ pub struct Rate {
 }
 
 impl Rate {
-    #[cfg(test)]
     pub(in crate::layers) fn new(per_second: f64, burst: NonZeroU32) -> Self {
         Self { per_second, burst }
     }

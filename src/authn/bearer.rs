@@ -1,0 +1,42 @@
+//! The bearer token of a request (RFC 6750 §2.1).
+
+use http::header::AUTHORIZATION;
+
+use super::{Asked, Refusal};
+
+const SCHEME: &str = "bearer";
+
+/// The token that a request carries in its one `Authorization` header.
+pub(super) fn token<'a>(asked: &Asked<'a>) -> Result<&'a [u8], Refusal> {
+    let mut lines = asked.headers.get_all(AUTHORIZATION).iter();
+    let (first, second) = (lines.next(), lines.next());
+    if second.is_some() {
+        return Err(Refusal::Malformed("there are two Authorization headers; send one"));
+    }
+    if asked.uri.query().is_some_and(has_token) {
+        return Err(Refusal::Malformed(
+            "a token in the URL ends up in logs; send it as Authorization: Bearer",
+        ));
+    }
+    let missing = "send Authorization: Bearer with an access token";
+    let line = first.ok_or(Refusal::Missing(missing))?.as_bytes();
+    let (scheme, rest) = line.split_at(line.iter().position(|b| *b == b' ').unwrap_or(line.len()));
+    if !scheme.eq_ignore_ascii_case(SCHEME.as_bytes()) {
+        return Err(Refusal::Missing(missing));
+    }
+    match rest.trim_ascii() {
+        [] => Err(Refusal::Malformed("there is no token behind Bearer")),
+        token if token.iter().all(|byte| is_token68(*byte)) => Ok(token),
+        _ => Err(Refusal::Malformed("the token has characters that no token has")),
+    }
+}
+
+/// `access_token` in a query (RFC 6750 §2.3), which OAuth 2.1 has done away with.
+fn has_token(query: &str) -> bool {
+    query.split('&').any(|pair| pair.split('=').next() == Some("access_token"))
+}
+
+/// RFC 9110 §11.2, `token68`.
+fn is_token68(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=')
+}

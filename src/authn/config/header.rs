@@ -1,0 +1,57 @@
+//! `auth.header`: which headers a trusted proxy sets.
+
+use http::HeaderName;
+use serde_json::{Value as Json, json};
+
+use crate::config::{Fields, Section, Shown};
+
+/// The headers in which a trusted proxy says who is calling, with the names that MCP Runtime gives
+/// them.
+#[derive(Clone, Debug)]
+pub struct HeaderNames {
+    /// The person.
+    pub human: HeaderName,
+    /// The program that acts.
+    pub agent: HeaderName,
+    /// The team, which counts as a group.
+    pub team: HeaderName,
+}
+
+impl Default for HeaderNames {
+    fn default() -> Self {
+        Self {
+            human: HeaderName::from_static("x-mcp-human-id"),
+            agent: HeaderName::from_static("x-mcp-agent-id"),
+            team: HeaderName::from_static("x-mcp-team-id"),
+        }
+    }
+}
+
+impl Section for HeaderNames {
+    fn read(&mut self, fields: &mut Fields<'_, '_>) {
+        for (key, name) in [
+            ("humanIDHeader", &mut self.human),
+            ("agentIDHeader", &mut self.agent),
+            ("teamIDHeader", &mut self.team),
+        ] {
+            if let Some(given) = fields.get_with(key, header_name) {
+                *name = given;
+            }
+        }
+        fields.later("sessionIDHeader", &json!("X-MCP-Agent-Session"));
+    }
+}
+
+impl Shown for HeaderNames {
+    fn shown(&self) -> Json {
+        json!({
+            "humanIDHeader": self.human.as_str(),
+            "agentIDHeader": self.agent.as_str(),
+            "teamIDHeader": self.team.as_str(),
+        })
+    }
+}
+
+fn header_name(text: &str) -> Result<HeaderName, String> {
+    text.parse().map_err(|_| "is not a header's name".to_owned())
+}

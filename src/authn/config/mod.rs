@@ -1,0 +1,150 @@
+//! `auth` of `config.yaml`, but for what its holders may do.
+
+mod header;
+mod issuer;
+mod mtls;
+mod tokens;
+
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+
+use crate::config::{Fields, Section, Shown, write_duration};
+
+pub use header::HeaderNames;
+pub use issuer::{Algorithm, Introspection, Issuer, Jwks};
+pub use mtls::Mtls;
+pub use tokens::{Digest, Token};
+
+/// How callers prove who they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// They do not.
+    #[default]
+    None,
+    /// By access tokens of authorization servers.
+    Oauth,
+    /// By bearer tokens that the configuration knows.
+    Tokens,
+    /// A trusted proxy says it in headers.
+    Header,
+    /// By client certificates.
+    Mtls,
+}
+
+impl Mode {
+    const WORDS: [(&'static str, Self); 5] = [
+        ("none", Self::None),
+        ("oauth", Self::Oauth),
+        ("tokens", Self::Tokens),
+        ("header", Self::Header),
+        ("mtls", Self::Mtls),
+    ];
+
+    /// The value of the key.
+    pub fn word(self) -> &'static str {
+        let (word, _) = Self::WORDS[self as usize];
+        word
+    }
+}
+
+/// How callers prove who they are.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What counts as proof.
+    pub mode: Mode,
+    /// Whether anybody who reaches a listener that is not loopback may call.
+    pub allow_unauthenticated: bool,
+    /// How far clocks may be apart.
+    pub leeway: Duration,
+    /// The authorization servers whose tokens count.
+    pub issuers: Vec<Issuer>,
+    /// How their keys are kept.
+    pub jwks: Jwks,
+    /// The static tokens.
+    pub tokens: Vec<Token>,
+    /// Which headers a trusted proxy sets.
+    pub header: HeaderNames,
+    /// Which client certificates count.
+    pub mtls: Mtls,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            mode: Mode::default(),
+            allow_unauthenticated: false,
+            leeway: Duration::from_secs(30),
+            issuers: Vec::new(),
+            jwks: Jwks::default(),
+            tokens: Vec::new(),
+            header: HeaderNames::default(),
+            mtls: Mtls::default(),
+        }
+    }
+}
+
+/// Clocks that are further apart are broken, and a token lives little longer than that.
+const MAX_LEEWAY: Duration = Duration::from_mins(5);
+
+impl Section for Config {
+    fn read(&mut self, fields: &mut Fields<'_, '_>) {
+        fields.choose("mode", &mut self.mode, &Mode::WORDS, &[]);
+        fields.set("allowUnauthenticated", &mut self.allow_unauthenticated);
+        fields.set_checked("leeway", &mut self.leeway, |leeway| {
+            let fault = "is longer than 5m; set the clocks instead";
+            if *leeway > MAX_LEEWAY { Err(fault.to_owned()) } else { Ok(()) }
+        });
+        self.issuers = fields.sections("issuers").unwrap_or_default();
+        fields.section("jwks", &mut self.jwks);
+        self.tokens = fields.sections("tokens").unwrap_or_default();
+        fields.section("header", &mut self.header);
+        fields.section("mtls", &mut self.mtls);
+        self.check(fields);
+    }
+}
+
+impl Config {
+    /// What a mode needs, and what means nothing in it.
+    fn check(&self, fields: &mut Fields<'_, '_>) {
+        for (key, mode) in [("issuers", Mode::Oauth), ("tokens", Mode::Tokens)] {
+            let is_given = match mode {
+                Mode::Oauth => !self.issuers.is_empty(),
+                _ => !self.tokens.is_empty(),
+            };
+            match (is_given, self.mode == mode) {
+                (false, true) => {
+                    let message = format!("is empty, and auth.mode {} needs it", mode.word());
+                    fields.problem(key, message);
+                }
+                (true, false) => {
+                    let message = format!("means nothing without auth.mode: {}", mode.word());
+                    fields.problem(key, message);
+                }
+                _ => {}
+            }
+        }
+        let mut names: Vec<_> = self.issuers.iter().map(|it| &*it.issuer).collect();
+        names.sort_unstable();
+        let before = names.len();
+        names.dedup();
+        if names.len() < before {
+            fields.problem("issuers", "has two entries of one issuer; write one");
+        }
+    }
+}
+
+impl Shown for Config {
+    fn shown(&self) -> Json {
+        json!({
+            "mode": self.mode.word(),
+            "allowUnauthenticated": self.allow_unauthenticated,
+            "leeway": write_duration(self.leeway),
+            "issuers": self.issuers.iter().map(Shown::shown).collect::<Vec<_>>(),
+            "jwks": self.jwks.shown(),
+            "tokens": self.tokens.iter().map(Shown::shown).collect::<Vec<_>>(),
+            "header": self.header.shown(),
+            "mtls": self.mtls.shown(),
+        })
+    }
+}

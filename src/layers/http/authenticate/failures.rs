@@ -1,0 +1,76 @@
+//! How many wrong proofs may come from one address.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+
+use crate::config::{Fields, Section, Shown};
+use crate::layers::http::client_address::network;
+use crate::layers::rate::{Limiter, Rate, Refused};
+use crate::observe::metrics::rate_limited;
+
+/// `auth.failureLimit`: how often a wrong proof may come from one address.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FailureLimit(Rate);
+
+impl Default for FailureLimit {
+    /// Ten a second, a hundred at once: somebody with many wrong clients, and nobody who guesses.
+    fn default() -> Self {
+        Self(Rate::new(10.0, NonZeroU32::new(100).expect("it is not zero")))
+    }
+}
+
+impl Section for FailureLimit {
+    fn read(&mut self, fields: &mut Fields<'_, '_>) {
+        if let Some(rate) = Rate::read(fields) {
+            self.0 = rate;
+        }
+    }
+}
+
+impl Shown for FailureLimit {
+    fn shown(&self) -> Json {
+        let (per_second, burst) = self.0.shown();
+        json!({ "perSecond": per_second, "burst": burst })
+    }
+}
+
+/// Counts them.
+#[derive(Debug)]
+pub(super) struct Failures(Limiter<IpAddr>);
+
+impl Failures {
+    pub(super) fn new(FailureLimit(rate): FailureLimit) -> Self {
+        Self(Limiter::new(rate))
+    }
+
+    /// Counts an attempt before anybody knows how it ends.
+    ///
+    /// # Errors
+    /// When there were too many: how long to wait.
+    pub(super) fn attempt(&self, address: Option<IpAddr>) -> Result<Attempt, Duration> {
+        // Whoever comes without an address shares one.
+        let address = network(address.unwrap_or(Ipv4Addr::UNSPECIFIED.into()));
+        match self.0.take(&address, NonZeroU32::MIN) {
+            Ok(()) => Ok(Attempt(address)),
+            Err(refused) => {
+                rate_limited("authn");
+                Err(match refused {
+                    Refused::For(wait) => wait,
+                    Refused::Forever => Duration::MAX, // a burst is one at least
+                })
+            }
+        }
+    }
+
+    /// The attempt was none.
+    pub(super) fn forgive(&self, Attempt(address): &Attempt) {
+        self.0.give_back(address);
+    }
+}
+
+/// An attempt that counts unless it is forgiven.
+#[derive(Debug)]
+pub(super) struct Attempt(IpAddr);

@@ -1,0 +1,212 @@
+//! Who makes the request: every one leaves this layer with a principal, or does not leave it.
+
+mod failures;
+mod future;
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::header::HOST;
+use http::{HeaderValue, Request};
+use tower::{Layer, Service};
+
+use super::client_address::ClientAddress;
+use crate::authn::{Answer, Asked, Authenticator, Origin, Refusal, challenge};
+use crate::call::retry_seconds;
+use crate::server::Peer;
+
+pub use failures::FailureLimit;
+pub use future::ResponseFuture;
+
+use failures::Failures;
+use future::Checking;
+
+/// Nobody knows who makes the request, or they may not come in.
+#[derive(Debug, thiserror::Error)]
+pub enum Unauthenticated {
+    /// The proof is missing or does not do.
+    #[error("{refusal}")]
+    Refused {
+        /// Why.
+        refusal: Refusal,
+        /// `WWW-Authenticate`.
+        challenge: Option<HeaderValue>,
+    },
+    /// Too many wrong proofs came from there.
+    #[error(
+        "too many requests with wrong credentials came from this address; try again in {} s",
+        retry_seconds(*wait)
+    )]
+    TooMany {
+        /// When there is room again.
+        wait: Duration,
+    },
+}
+
+impl Unauthenticated {
+    /// For the `Retry-After` header, if it helps to try again.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::TooMany { wait } => Some(*wait),
+            Self::Refused { refusal: Refusal::Unavailable { retry_after, .. }, .. } => {
+                Some(*retry_after)
+            }
+            Self::Refused { .. } => None,
+        }
+    }
+}
+
+/// Puts an `Arc<Principal>` into the extensions of every request.
+///
+/// Clones share what they know, across workers.
+#[derive(Clone, Debug)]
+pub struct AuthenticateLayer(Arc<Guard>);
+
+#[derive(Debug)]
+struct Guard {
+    authenticator: Arc<Authenticator>,
+    failures: Failures,
+}
+
+impl AuthenticateLayer {
+    /// Asks `authenticator`; from one address so many wrong proofs may come.
+    pub fn new(authenticator: Arc<Authenticator>, limit: FailureLimit) -> Self {
+        Self(Arc::new(Guard { authenticator, failures: Failures::new(limit) }))
+    }
+}
+
+impl Guard {
+    /// The answer to a request that was refused without work.
+    fn refuse(&self, refusal: Refusal, asked: &Asked<'_>) -> Unauthenticated {
+        if refusal.is_attempt()
+            && let Err(wait) = self.failures.attempt(asked.address)
+        {
+            return Unauthenticated::TooMany { wait };
+        }
+        self.refused(refusal, asked)
+    }
+
+    fn refused(&self, refusal: Refusal, asked: &Asked<'_>) -> Unauthenticated {
+        let (resources, required) = (self.authenticator.resources(), self.authenticator.required());
+        let metadata = resources.metadata_url(asked.origin, asked.uri.path());
+        let challenge = challenge(&refusal, metadata.as_deref(), required);
+        Unauthenticated::Refused { refusal, challenge }
+    }
+}
+
+/// What a request brings along.
+fn asked<B>(request: &Request<B>) -> Asked<'_> {
+    let (peer, client) =
+        (request.extensions().get::<Peer>(), request.extensions().get::<ClientAddress>());
+    Asked {
+        headers: request.headers(),
+        uri: request.uri(),
+        address: client.map(|client| client.address),
+        is_proxied: client.is_some_and(|client| client.is_proxied),
+        certificate: peer.and_then(Peer::certificate),
+        memory: peer.map(Peer::memory),
+        origin: origin(request),
+    }
+}
+
+/// What the client connected to: what a trusted proxy says, else what the request itself says.
+fn origin<B>(request: &Request<B>) -> Origin<'_> {
+    let is_tls = request.extensions().get::<Peer>().is_some_and(Peer::is_tls);
+    let authority = request.uri().authority().map(http::uri::Authority::as_str);
+    let host = || request.headers().get(HOST).and_then(|host| host.to_str().ok());
+    Origin {
+        scheme: if is_tls { "https" } else { "http" },
+        authority: authority.or_else(host).unwrap_or_default(),
+    }
+}
+
+impl<S> Layer<S> for AuthenticateLayer {
+    type Service = Authenticate<S>;
+
+    fn layer(&self, inner: S) -> Authenticate<S> {
+        Authenticate { inner, guard: Arc::clone(&self.0) }
+    }
+}
+
+/// See [`AuthenticateLayer`].
+#[derive(Clone, Debug)]
+pub struct Authenticate<S> {
+    inner: S,
+    guard: Arc<Guard>,
+}
+
+impl<S, B> Service<Request<B>> for Authenticate<S>
+where
+    S: Service<Request<B>> + Clone,
+    S::Error: From<Unauthenticated>,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = ResponseFuture<S, B, S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let asked = asked(&request);
+        match self.guard.authenticator.authenticate(&asked) {
+            Answer::Now(Ok(principal)) => {
+                request.extensions_mut().insert(principal);
+                ResponseFuture::passed(self.inner.call(request))
+            }
+            Answer::Now(Err(refusal)) => {
+                ResponseFuture::refused(self.guard.refuse(refusal, &asked))
+            }
+            Answer::Later(answer) => match self.guard.failures.attempt(asked.address) {
+                Err(wait) => ResponseFuture::refused(Unauthenticated::TooMany { wait }),
+                Ok(attempt) => {
+                    // The service that was ready goes along; its clone waits for the next request.
+                    let ready = self.inner.clone();
+                    let inner = std::mem::replace(&mut self.inner, ready);
+                    let guard = Arc::clone(&self.guard);
+                    ResponseFuture::checking(Checking { answer, attempt, request, inner, guard })
+                }
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::runtime::Handle;
+    use tokio_util::sync::CancellationToken;
+    use tokio_util::task::TaskTracker;
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::authn::{Config, Resources, Surroundings};
+    use crate::call::{Names, Principal};
+    use crate::outbound::Trust;
+
+    impl From<Unauthenticated> for String {
+        fn from(error: Unauthenticated) -> Self {
+            error.to_string()
+        }
+    }
+
+    #[tokio::test]
+    async fn without_authentication_everybody_is_anonymous() {
+        let inner = tower::service_fn(|req: Request<()>| async move {
+            Ok::<_, String>(req.extensions().get::<Arc<Principal>>().cloned())
+        });
+        let around = Surroundings {
+            trust: Arc::new(Trust::new(&[]).unwrap()),
+            runtime: Handle::current(),
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        };
+        let resources = Arc::new(Resources::new(None));
+        let (config, required) = (Config::default(), Names::default());
+        let authenticator = Authenticator::new(&config, &required, resources, &around);
+        let layer = AuthenticateLayer::new(Arc::new(authenticator), FailureLimit::default());
+        let principal = layer.layer(inner).oneshot(Request::new(())).await.unwrap();
+        assert_eq!(principal.as_deref(), Some(&Principal::anonymous()));
+    }
+}
