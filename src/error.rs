@@ -86,6 +86,9 @@ pub enum Error {
     /// No such path.
     #[error("not found")]
     NotFound,
+    /// No authorization server gives tokens for us.
+    #[error("there is no protected resource metadata: auth.mode is {0}")]
+    NoMetadata(&'static str),
     /// The path has no such method.
     #[error("method not allowed; use {0}")]
     Method(&'static str),
@@ -140,9 +143,10 @@ impl Error {
             | Self::NoConnection
             | Self::Body(BodyError::Broken(_))
             | Self::Version(_) => StatusCode::BAD_REQUEST,
-            Self::Session(_) | Self::NotFound | Self::Server(ServerError::Unknown(_)) => {
-                StatusCode::NOT_FOUND
-            }
+            Self::Session(_)
+            | Self::NotFound
+            | Self::NoMetadata(_)
+            | Self::Server(ServerError::Unknown(_)) => StatusCode::NOT_FOUND,
             Self::Host(_) | Self::Origin(_) => StatusCode::FORBIDDEN,
             Self::Body(BodyError::TooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Body(BodyError::TimedOut { .. }) => StatusCode::REQUEST_TIMEOUT,
@@ -189,6 +193,7 @@ impl Error {
             | Self::StreamNotAcceptable
             | Self::MediaType
             | Self::NotFound
+            | Self::NoMetadata(_)
             | Self::Method(_)
             | Self::Host(_)
             | Self::Origin(_)
@@ -284,6 +289,7 @@ fn call_code(error: &call::Error) -> i64 {
         E::Busy { .. } | E::Full { .. } | E::TooManySessions(_) | E::Stopping => own::BUSY,
         E::Limited { .. } => own::LIMITED,
         E::Denied(_) => own::DENIED,
+        E::Expired => own::UNAUTHENTICATED,
         E::Cancelled => own::CANCELLED,
         E::NoResponse => code::INTERNAL_ERROR,
     }
@@ -319,6 +325,7 @@ fn call_data(error: &call::Error) -> Option<Value> {
         | E::InvalidParams(_)
         | E::UnknownMethod(_)
         | E::Denied(_)
+        | E::Expired
         | E::Stopping
         | E::NoResponse
         | E::Cancelled => return None,

@@ -29,10 +29,10 @@ use crate::layers::http::streams::Streams;
 use crate::observe::call_log::CallLog;
 use crate::outbound::{self, Trust};
 use crate::policy::Gate;
-use crate::routes::Open;
 use crate::routes::mcp::{Ending, Shared};
 use crate::routes::sse::Sse;
 use crate::routes::welcome::WayIn;
+use crate::routes::{Open, WellKnown};
 use crate::server::{Shutdown, Transport};
 use crate::sessions::{Keys, Sessions};
 use crate::supervise::{Definition, Registry, Status};
@@ -74,7 +74,8 @@ impl Backside {
         );
         let registry = registry(&loaded.servers, &context);
         let news = CancellationToken::new();
-        let authenticator = authenticator(config, &trust, &background, &news);
+        let resources = resources(config, is_loopback);
+        let authenticator = authenticator(config, resources, &trust, &background, &news);
         // Behind a proxy everybody comes from loopback, and nobody else comes by another name.
         let has_proxy = config.aggregator.public_url.is_some()
             || !config.trusted_proxies.is_empty()
@@ -125,6 +126,11 @@ impl Backside {
         follow(Box::pin(follow::readiness(Arc::clone(registry), ready)));
     }
 
+    /// What clients learn that have no token yet.
+    pub(super) fn well_known(&self, config: &Config) -> WellKnown {
+        WellKnown::new(Arc::clone(self.authenticator.resources()), config.auth.mode)
+    }
+
     /// What the workers' stacks are made of.
     pub(super) fn parts(
         &self,
@@ -138,6 +144,7 @@ impl Backside {
             registry: Arc::clone(&self.registry),
             catalogue: Arc::clone(&self.catalogue),
             keep_alive: config.http.keep_alive,
+            stream_grace: config.auth.stream_grace,
             streams: Streams::new(config.http.max_streams),
             sse: Sse::new(config.aggregator.public_url.as_ref()),
             is_streamable: config.aggregator.transport == Transport::StreamableHttp,
@@ -191,6 +198,7 @@ impl Backside {
 /// Who tells who is calling.
 fn authenticator(
     config: &Config,
+    resources: Resources,
     trust: &Arc<Trust>,
     background: &Background,
     news: &CancellationToken,
@@ -201,9 +209,18 @@ fn authenticator(
         tasks: background.tasks.clone(),
         stop: news.clone(),
     };
-    let resources = Arc::new(Resources::new(config.aggregator.public_url.clone()));
     let required = &config.scopes.required;
-    Arc::new(Authenticator::new(&config.auth, required, resources, &around))
+    Arc::new(Authenticator::new(&config.auth, required, Arc::new(resources), &around))
+}
+
+/// What the gateway is to clients that ask for a token.
+fn resources(config: &Config, is_loopback: bool) -> Resources {
+    let aggregator = &config.aggregator;
+    let main = aggregator.transport.path().unwrap_or_default();
+    let issuers = config.auth.issuers.iter().map(|it| Arc::clone(&it.issuer));
+    Resources::new(aggregator.public_url.clone())
+        .at(main, is_loopback, &config.http.allowed_hosts)
+        .guarded_by(issuers, &config.scopes.required)
 }
 
 /// All backends, each started if it is to be.

@@ -10,6 +10,11 @@ use crate::layers::http::client_address::trusted_proxy;
 use crate::layers::rate::Rate;
 use crate::{authn, catalogue, observe, policy, server, sessions};
 
+/// What to do where [`Config::has_audience`] says no.
+pub(super) const NO_AUDIENCE: &str = "is missing, and others than this machine can connect: tokens have to be for this \
+     gateway, and the Host of a request proves nothing; set it, or http.allowedHosts, or \
+     allowedAudiences of every issuer";
+
 /// The whole of `config.yaml`, checked: nothing in here waits to be parsed.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
@@ -103,6 +108,16 @@ impl Config {
         auth
     }
 
+    /// Whether tokens of every issuer can be for us: a host that anybody could have sent is nobody's
+    /// audience.
+    pub(super) fn has_audience(&self, is_loopback: bool) -> bool {
+        self.auth.mode != authn::Mode::Oauth
+            || is_loopback
+            || self.aggregator.public_url.is_some()
+            || !self.http.allowed_hosts.is_empty()
+            || self.auth.issuers.iter().all(|issuer| !issuer.allowed_audiences.is_empty())
+    }
+
     /// What no section can see alone.
     fn check(&self, fields: &mut Fields<'_, '_>) {
         if self.aggregator.transport == server::Transport::Stdio {
@@ -117,6 +132,9 @@ impl Config {
                  that is what you want"
             );
             fields.problem_below("aggregator", "host", message);
+        }
+        if !self.has_audience(host.is_loopback()) {
+            fields.problem_below("aggregator", "publicUrl", NO_AUDIENCE);
         }
         let port = self.metrics.port;
         if port != 0 && port == self.aggregator.port && host.overlaps(&self.metrics.host) {

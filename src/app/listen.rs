@@ -3,7 +3,7 @@
 use anyhow::{Context as _, ensure};
 use tracing::warn;
 
-use super::config::Config;
+use super::config::{Config, NO_AUDIENCE};
 use crate::authn::Mode;
 use crate::server::{Listeners, Transport};
 
@@ -44,6 +44,7 @@ pub(super) fn mcp_listeners(config: &Config) -> anyhow::Result<Option<Listeners>
              listen on loopback, choose another auth.mode, or set auth.allowUnauthenticated: true \
              if that is what you want"
         );
+        ensure!(config.has_audience(inherited.is_loopback()), "aggregator.publicUrl {NO_AUDIENCE}");
         return Ok(Some(inherited));
     }
     Listeners::bind(&aggregator.host.to_string(), aggregator.port)

@@ -47,7 +47,8 @@ pub async fn serve(
     let backside = Backside::start(&loaded, trust, is_loopback, &way)?;
 
     let readiness = Readiness::new(backside.ready.clone(), shutdown.clone());
-    let parts = backside.parts(config, is_loopback, Open::new(readiness.clone(), &way), &shutdown);
+    let open = Open::new(readiness.clone(), &way, backside.well_known(config));
+    let parts = backside.parts(config, is_loopback, open, &shutdown);
 
     let quarantined: Arc<[Status]> = loaded.quarantined.iter().map(in_quarantine).collect();
     backside.greet(way, Arc::clone(&quarantined), say);

@@ -200,7 +200,7 @@ impl<R: Recorder + Sync> Parts<R> {
             // Sees every response, refusals too.
             .layer(MetricsLayer::new(Path::group))
             // Outside of `respond`, or a browser could not read a refusal.
-            .layer(cors::layer(edge.origins))
+            .layer(cors::layer(edge.origins, Path::is_public))
             .layer(RespondLayer::new(routes::respond))
             .service(Groups { open: self.open.clone(), mcp: guarded })
     }

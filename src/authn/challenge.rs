@@ -30,8 +30,66 @@ pub fn challenge(
         ("error_description", description),
     ];
     let parameters = parameters.into_iter().filter_map(|(name, value)| Some((name, value?)));
-    let text: Vec<_> = parameters.map(|(name, value)| format!("{name}=\"{value}\"")).collect();
+    let text: Vec<_> =
+        parameters.map(|(name, value)| format!("{name}=\"{}\"", quoted(value))).collect();
     let text =
         if text.is_empty() { "Bearer".to_owned() } else { format!("Bearer {}", text.join(", ")) };
     HeaderValue::try_from(text).ok()
+}
+
+/// The content of a quoted string (RFC 9110 §5.6.4).
+fn quoted(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('"', "\\\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::authn::Fault;
+
+    const METADATA: &str = "https://gate.example/.well-known/oauth-protected-resource/mcp";
+
+    #[test]
+    fn a_challenge_says_what_would_get_a_client_in() {
+        let scope = || Refusal::Scope { required: Arc::new(["b", "a"].into_iter().collect()) };
+        let unavailable =
+            || Refusal::Unavailable { issuer: "https://i".into(), retry_after: Duration::ZERO };
+        let resource = format!("resource_metadata=\"{METADATA}\"");
+        for (name, refusal, metadata, required, challenge) in [
+            ("no token", Refusal::Missing("x"), Some(METADATA), "mcp", Some(format!("Bearer {resource}, scope=\"mcp\""))),
+            ("no scopes", Refusal::Missing("x"), Some(METADATA), "", Some(format!("Bearer {resource}"))),
+            ("no metadata", Refusal::Missing("x"), None, "", Some("Bearer".to_owned())),
+            (
+                "a bad token",
+                Refusal::Invalid(Fault::new("expired", "it has expired")),
+                Some(METADATA),
+                "mcp",
+                Some(format!("Bearer {resource}, scope=\"mcp\", error=\"invalid_token\", error_description=\"it has expired\"")),
+            ),
+            (
+                "no token at all",
+                Refusal::Malformed("say \"it\" \\ once"),
+                None,
+                "",
+                Some("Bearer error=\"invalid_request\", error_description=\"say \\\"it\\\" \\\\ once\"".to_owned()),
+            ),
+            (
+                "scopes that are lacking",
+                scope(),
+                Some(METADATA),
+                "mcp",
+                Some(format!("Bearer {resource}, scope=\"a b\", error=\"insufficient_scope\", error_description=\"more scopes are needed\"")),
+            ),
+            ("nobody known", Refusal::Unidentified("x"), Some(METADATA), "mcp", None),
+            ("nobody who could tell", unavailable(), Some(METADATA), "mcp", None),
+        ] {
+            let required = required.split_whitespace().collect();
+            let found = super::challenge(&refusal, metadata, &required);
+            let found = found.map(|it| it.to_str().unwrap().to_owned());
+            assert_eq!(found, challenge, "{name}");
+        }
+    }
 }

@@ -35,7 +35,7 @@ pub use config::{
     Algorithm, Config, Digest, HeaderNames, Introspection, Issuer, Jwks, Mode, Mtls, Token,
 };
 pub use refusal::{Fault, Refusal};
-pub use resource::{Origin, Resources};
+pub use resource::{Origin, Resources, WELL_KNOWN};
 
 use header::Headers;
 use mtls::Certificates;
@@ -139,7 +139,7 @@ impl Authenticator {
     }
 
     /// What the gateway is to clients that ask for a token.
-    pub fn resources(&self) -> &Resources {
+    pub fn resources(&self) -> &Arc<Resources> {
         &self.resources
     }
 

@@ -123,6 +123,12 @@ pub enum Error {
     /// A reply ended without a response, which no backend connection should let happen.
     #[error("the call ended without a response")]
     NoResponse,
+    /// The proof of who makes the call does not hold any more.
+    #[error(
+        "the access token has expired; the call was cut off and may have been processed; call again \
+         with a new one"
+    )]
+    Expired,
     /// The gateway stops, and the call took longer than the time to drain.
     #[error("the gateway is shutting down; the call was cut off and may have been processed")]
     Stopping,
@@ -148,7 +154,7 @@ impl Error {
             | Self::TooManySessions(_)
             | Self::Limited { .. } => Outcome::Limited,
             Self::Denied(_) => Outcome::Denied,
-            Self::Cancelled => Outcome::Cancelled,
+            Self::Cancelled | Self::Expired => Outcome::Cancelled,
             Self::UnknownTool(_)
             | Self::UnknownPrompt(_)
             | Self::UnknownResource(_)

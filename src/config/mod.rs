@@ -4,12 +4,14 @@
 //! There is no serde here on purpose: it stops at the first error and forgets the lines. A module
 //! implements [`Section`] for its `Config`, whose `Default` is the only place for defaults.
 
+mod authority;
 mod duration;
 mod environment;
 mod expand;
 mod fields;
 mod glob;
 mod host;
+mod label;
 mod later;
 mod nearest;
 mod node;
@@ -21,12 +23,15 @@ mod shown;
 mod value;
 mod yaml;
 
+pub(crate) use authority::{Hosts, is_authority, is_loopback_authority};
 pub use duration::{DurationError, parse_duration, write_duration};
 pub use environment::{ENVIRONMENT_PREFIX, Environment};
 pub use expand::{ExpandError, expand};
 pub use fields::{Fields, Section};
 pub use glob::Glob;
 pub use host::Host;
+pub(crate) use label::MAX_LABEL;
+pub use label::is_dns_label;
 pub use nearest::{hint, nearest};
 pub use node::{Data, Entry, Node, Text};
 pub use problem::{Location, Problem};

@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
+use super::expiry::{Expiry, notice};
 use super::mcp::{Begun, Caller, Ending, Inbound, Mcp, Stack, dropped};
 use crate::call::{self, Client, Endpoint};
 use crate::error::Error;
@@ -67,12 +68,21 @@ pub(super) struct Duplex<S: Stack> {
     outbox: Arc<Outbox>,
     session: Option<(Session, Listening)>,
     calls: Calls,
+    expiry: Expiry,
+    is_expired: bool,
 }
 
 impl<S: Stack> Duplex<S> {
     /// A connection to `endpoint` whose client reads what is in `outbox`.
     pub(super) fn new(mcp: Mcp<S>, endpoint: Endpoint, outbox: Arc<Outbox>) -> Self {
-        Self { mcp, endpoint, outbox, session: None, calls: Calls::default() }
+        let (calls, expiry) = (Calls::default(), Expiry::default());
+        Self { mcp, endpoint, outbox, session: None, calls, expiry, is_expired: false }
+    }
+
+    /// The same for a client that may not read for ever.
+    pub(super) fn until(mut self, expiry: Expiry) -> Self {
+        self.expiry = expiry;
+        self
     }
 
     /// Serves the client until it has left, or until it says nothing more, or we stop, and all it
@@ -80,6 +90,7 @@ impl<S: Stack> Duplex<S> {
     pub(super) async fn run(mut self, mut said: mpsc::Receiver<Waiting>) {
         let outbox = Arc::clone(&self.outbox);
         let Ending { draining, stopping } = self.mcp.ending.clone();
+        let mut expiry = std::mem::take(&mut self.expiry);
         let (mut speaks, mut is_stopped) = (true, false);
         loop {
             let (has_room, is_draining) = (outbox.has_room(), draining.is_cancelled());
@@ -99,6 +110,11 @@ impl<S: Stack> Duplex<S> {
                     is_stopped = true;
                     self.calls.fail(&call::Error::Stopping);
                 }
+                () = expiry.passed(), if !self.is_expired => {
+                    self.is_expired = true;
+                    said.close();
+                    self.calls.fail(&call::Error::Expired);
+                }
                 () = draining.cancelled(), if !is_draining => {}
                 // A client that does not read is not listened to either.
                 () = outbox.room(), if !has_room => {}
@@ -116,7 +132,7 @@ impl<S: Stack> Duplex<S> {
                 self.refuse_questions();
             }
         }
-        outbox.finish();
+        outbox.finish(self.is_expired.then(notice));
     }
 
     async fn take(&mut self, Said { caller, what }: Said) {
@@ -174,6 +190,7 @@ impl<S: Stack> Duplex<S> {
             Kind::Request if message.method() == Method::Initialize => {
                 return Err(Error::Initialized);
             }
+            Kind::Request if self.is_expired => return Err(call::Error::Expired.into()),
             Kind::Request if self.mcp.ending.draining.is_cancelled() => {
                 return Err(Error::Draining);
             }

@@ -2,6 +2,7 @@
 
 mod duplex;
 mod event_stream;
+mod expiry;
 pub mod health;
 pub mod mcp;
 pub mod metrics;
@@ -9,8 +10,10 @@ mod open;
 pub mod sse;
 pub mod stdio;
 pub mod welcome;
+mod well_known;
 
 pub use open::Open;
+pub use well_known::WellKnown;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -20,6 +23,7 @@ use futures_util::future::Either;
 use http::{Request, Response};
 use tower::Service;
 
+use crate::authn::WELL_KNOWN;
 use crate::call::Endpoint;
 use crate::error::Error;
 use crate::server::Body;
@@ -44,6 +48,8 @@ pub enum Path<'a> {
     Ready,
     /// `/`
     Welcome,
+    /// `/.well-known/oauth-protected-resource`, with what stands behind it.
+    WellKnown(&'a str),
     /// Nowhere.
     Unknown,
 }
@@ -58,11 +64,24 @@ impl<'a> Path<'a> {
             "/health" => Self::Health,
             "/ready" => Self::Ready,
             "/" => Self::Welcome,
-            _ => match path.strip_prefix("/servers/").and_then(|path| path.strip_suffix("/mcp")) {
-                Some(name) if !name.is_empty() && !name.contains('/') => Self::Server(name),
-                _ => Self::Unknown,
-            },
+            _ => Self::parse_long(path),
         }
+    }
+
+    fn parse_long(path: &'a str) -> Self {
+        if let Some(suffix) = path.strip_prefix(WELL_KNOWN) {
+            let is_path = suffix.is_empty() || suffix.starts_with('/');
+            return if is_path { Self::WellKnown(suffix) } else { Self::Unknown };
+        }
+        match path.strip_prefix("/servers/").and_then(|path| path.strip_suffix("/mcp")) {
+            Some(name) if !name.is_empty() && !name.contains('/') => Self::Server(name),
+            _ => Self::Unknown,
+        }
+    }
+
+    /// Whether pages of any site may read what is there.
+    pub fn is_public(path: &str) -> bool {
+        matches!(Path::parse(path), Path::WellKnown(_))
     }
 
     /// The Streamable HTTP endpoint, if it is one.
@@ -75,6 +94,7 @@ impl<'a> Path<'a> {
             | Self::Health
             | Self::Ready
             | Self::Welcome
+            | Self::WellKnown(_)
             | Self::Unknown => None,
         }
     }
@@ -89,6 +109,7 @@ impl<'a> Path<'a> {
             Path::Health => "health",
             Path::Ready => "ready",
             Path::Welcome => "welcome",
+            Path::WellKnown(_) => "well-known",
             Path::Unknown => "unknown",
         }
     }
@@ -124,7 +145,7 @@ where
             Path::Mcp | Path::Server(_) | Path::Sse | Path::Message => {
                 Either::Right(self.mcp.call(request))
             }
-            Path::Health | Path::Ready | Path::Welcome | Path::Unknown => {
+            Path::Health | Path::Ready | Path::Welcome | Path::WellKnown(_) | Path::Unknown => {
                 Either::Left(self.open.call(request))
             }
         }
@@ -151,6 +172,10 @@ mod tests {
             ("/health", Path::Health),
             ("/ready", Path::Ready),
             ("/", Path::Welcome),
+            ("/.well-known/oauth-protected-resource", Path::WellKnown("")),
+            ("/.well-known/oauth-protected-resource/mcp", Path::WellKnown("/mcp")),
+            ("/.well-known/oauth-protected-resources", Path::Unknown),
+            ("/.well-known/oauth-authorization-server", Path::Unknown),
             ("/mcp/", Path::Unknown),
             ("/servers//mcp", Path::Unknown),
             ("/servers/a/b/mcp", Path::Unknown),

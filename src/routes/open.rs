@@ -9,6 +9,7 @@ use tower::Service;
 use super::Path;
 use super::health::{self, Readiness};
 use super::welcome::{WayIn, Welcome, wants_html};
+use super::well_known::WellKnown;
 use crate::error::Error;
 use crate::server::Body;
 
@@ -17,12 +18,13 @@ use crate::server::Body;
 pub struct Open {
     readiness: Readiness,
     welcome: Welcome,
+    well_known: WellKnown,
 }
 
 impl Open {
     /// `way` is how clients reach the gateway.
-    pub fn new(readiness: Readiness, way: &WayIn) -> Self {
-        Self { readiness, welcome: Welcome::new(way) }
+    pub fn new(readiness: Readiness, way: &WayIn, well_known: WellKnown) -> Self {
+        Self { readiness, welcome: Welcome::new(way), well_known }
     }
 
     fn answer<B>(&self, request: &Request<B>) -> Result<Response<Body>, Error> {
@@ -33,6 +35,7 @@ impl Open {
         match path {
             Path::Health => Ok(health::health()),
             Path::Ready => Ok(health::ready(&self.readiness)),
+            Path::WellKnown(suffix) => self.well_known.response(request, suffix),
             Path::Welcome if wants_html(request.headers()) => Ok(self.welcome.response()),
             Path::Welcome
             | Path::Mcp

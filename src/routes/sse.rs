@@ -10,11 +10,11 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, stream};
 use http::{Method, Request, Response, StatusCode};
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::duplex::{Duplex, Said, Way};
 use super::event_stream::event_stream;
+use super::expiry::Expiry;
 use super::mcp::{self, Caller, Inbound, Mcp, Stack};
 use crate::call::Endpoint;
 use crate::error::Error;
@@ -60,11 +60,15 @@ impl<S: Stack> Mcp<S> {
         let open = self.shared.streams.open()?;
         let Sse { connections, prefix } = &self.shared.sse;
         let (way, said) = Way::new();
-        let connection = connections.open(&Caller::of(request).principal, way)?;
+        let principal = Caller::of(request).principal;
+        let connection = connections.open(&principal, way)?;
         let opening =
             format!("event: endpoint\ndata: {prefix}/message?sessionId={}\n\n", connection.id());
         let outbox = Arc::new(Outbox::default());
+        // Messages bring their own tokens; it is by this one that the client reads.
+        let expiry = Expiry::of(&principal, self.shared.stream_grace);
         let duplex = Duplex::new(self.clone(), Endpoint::Aggregate, Arc::clone(&outbox));
+        let duplex = duplex.until(expiry);
         // A task of its own, so that the client is heard also while it does not read.
         self.keeper.tasks().spawn(async move {
             let _connection = connection;
@@ -73,7 +77,6 @@ impl<S: Stack> Mcp<S> {
         let body = Listen {
             opening: Some(opening.into()),
             messages: Some(Box::pin(messages(Reader(outbox)))),
-            draining: self.ending.draining.clone(),
             _open: open,
         };
         Ok(event_stream(body, self.shared.keep_alive))
@@ -139,7 +142,6 @@ const MESSAGE: &[u8] = b"event: message\n";
 struct Listen {
     opening: Option<Bytes>,
     messages: Option<Pin<Box<dyn Stream<Item = Bytes> + Send>>>,
-    draining: CancellationToken,
     _open: OpenStream,
 }
 
@@ -155,7 +157,7 @@ impl Stream for Listen {
         let message = std::task::ready!(messages.as_mut().poll_next(cx));
         Poll::Ready(message.or_else(|| {
             this.messages = None;
-            this.draining.is_cancelled().then(|| Bytes::from_static(mcp::RETRY))
+            Some(Bytes::from_static(mcp::RETRY))
         }))
     }
 }

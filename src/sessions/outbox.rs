@@ -117,9 +117,14 @@ impl Outbox {
         }
     }
 
-    /// What waits is still read, and nothing comes behind it.
-    pub fn finish(&self) {
-        self.inner.lock().is_finished = true;
+    /// What waits is still read, then the last word if there is one, and nothing comes behind it.
+    pub fn finish(&self, last: Option<Bytes>) {
+        let mut inner = self.inner.lock();
+        if let Some(message) = last {
+            self.put(&mut inner, Waiting { message, is_unasked: false });
+        }
+        inner.is_finished = true;
+        drop(inner);
         self.filled.notify_one();
     }
 
@@ -153,10 +158,11 @@ mod tests {
         assert!(outbox.next().now_or_never().is_none(), "nothing yet");
         outbox.answer(Bytes::from_static(b"1"));
         outbox.tell(Bytes::from_static(b"2"));
-        outbox.finish();
-        outbox.tell(Bytes::from_static(b"3"));
-        assert_eq!(outbox.next().await.unwrap(), "1");
-        assert_eq!(outbox.next().await.unwrap(), "2");
+        outbox.finish(Some(Bytes::from_static(b"3")));
+        outbox.tell(Bytes::from_static(b"4"));
+        for word in ["1", "2", "3"] {
+            assert_eq!(outbox.next().await.unwrap(), word);
+        }
         assert_eq!(outbox.next().await, None);
     }
 

@@ -203,7 +203,7 @@ impl State {
         self.asked.close();
         self.listen.end();
         if let Some(only) = self.only.get() {
-            only.finish();
+            only.finish(None);
         }
         for log in self.posts.lock().logs.values() {
             log.end();

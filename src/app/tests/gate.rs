@@ -1,5 +1,6 @@
 //! A gateway in front of a scripted backend, and the clients that use it.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,29 +12,31 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::ServiceExt;
 use tower::util::BoxCloneService;
+use tower::{ServiceBuilder, ServiceExt};
 
 use super::super::config::Config;
 use super::super::stack::{Edge, Parts};
 use crate::authn::{Authenticator, Resources, Surroundings};
 use crate::backends::scripted::{Answer as Script, Backend, config, context_with};
 use crate::backends::{Background, Isolation};
-use crate::call::{Answer, Event, Outcome, Responder};
+use crate::call::{Answer, Event, Outcome, Principal, Responder};
 use crate::catalogue::{
     self, Catalogue, Exposing, Exposure, Kind, Member, Naming, Prefix, View, Visibility,
 };
 use crate::layers::call::record::{Record, Recorder};
 use crate::layers::call::tool_limits::ToolLimitsLayer;
+use crate::layers::http::body_limit::{BodyLimitLayer, Limits};
+use crate::layers::http::respond::RespondLayer;
 use crate::layers::http::streams::Streams;
 use crate::mcp::{Capabilities, header as mcp_header};
 use crate::outbound::Trust;
 use crate::policy::Gate as Policy;
-use crate::routes::Open;
 use crate::routes::health::Readiness;
 use crate::routes::mcp::{Ending, Shared};
 use crate::routes::sse::Sse;
 use crate::routes::welcome::WayIn;
+use crate::routes::{self, Open, WellKnown};
 use crate::server::{Body, Shutdown};
 use crate::sessions::{Keys, Sessions};
 use crate::supervise::Registry;
@@ -48,10 +51,13 @@ impl Recorder for Records {
     }
 }
 
+type Requests = BoxCloneService<Request<Full<Bytes>>, Response<Body>, Infallible>;
+
 /// A gateway in front of one backend with the tool `echo`, which takes two calls at a time.
 pub(super) struct Gate {
-    pub(super) stack:
-        BoxCloneService<Request<Full<Bytes>>, Response<Body>, std::convert::Infallible>,
+    pub(super) stack: Requests,
+    /// The endpoints behind the edge, where every request has its principal.
+    endpoints: Requests,
     pub(super) backend: Arc<Backend>,
     records: Records,
     pub(super) sessions: Arc<Sessions>,
@@ -108,10 +114,12 @@ impl Gate {
             registry,
             catalogue: catalogue.clone(),
             keep_alive: config.http.keep_alive,
+            stream_grace: config.auth.stream_grace,
             streams: Streams::new(config.http.max_streams),
             sse: Sse::default(),
             is_streamable: true,
         };
+        let authenticator = authenticator(&config, &context.background);
         let parts = Parts {
             shared: Arc::new(shared),
             catalogue,
@@ -123,11 +131,47 @@ impl Gate {
                 draining: shutdown.draining().clone(),
                 stopping: shutdown.stopping().clone(),
             },
-            open: Open::new(readiness, &WayIn::StreamableHttp("http://localhost/mcp".into())),
-            edge: Edge::new(&config, true, authenticator(&config, &context.background)),
+            open: Open::new(
+                readiness,
+                &WayIn::StreamableHttp("http://localhost/mcp".into()),
+                WellKnown::new(Arc::clone(authenticator.resources()), config.auth.mode),
+            ),
+            edge: Edge::new(&config, true, authenticator),
         };
+        let endpoints = ServiceBuilder::new()
+            .layer(RespondLayer::new(routes::respond))
+            .layer(BodyLimitLayer::new(Limits::new(config.http.max_body_bytes)))
+            .service(parts.mcp(&TaskTracker::new()));
+        let endpoints = BoxCloneService::new(endpoints);
         let stack = BoxCloneService::new(parts.build(&TaskTracker::new()));
-        Self { stack, backend, records, sessions, shutdown }
+        Self { stack, endpoints, backend, records, sessions, shutdown }
+    }
+
+    /// The same gateway as somebody sees it who has proven who they are.
+    pub(super) fn seen_by(&self, principal: Principal) -> Self {
+        let principal = Arc::new(principal);
+        let known = self.endpoints.clone().map_request(move |mut request: Request<_>| {
+            request.extensions_mut().insert(Arc::clone(&principal));
+            request
+        });
+        Self {
+            stack: BoxCloneService::new(known),
+            endpoints: self.endpoints.clone(),
+            backend: Arc::clone(&self.backend),
+            records: self.records.clone(),
+            sessions: Arc::clone(&self.sessions),
+            shutdown: self.shutdown.clone(),
+        }
+    }
+
+    /// The stream of a session that `GET` opens, from the beginning or from behind an event.
+    pub(super) async fn listen(&self, session: &str, last: Option<&str>) -> Response<Body> {
+        let request = Request::get("/mcp").header(mcp_header::SESSION_ID, session);
+        let request = match last {
+            Some(last) => request.header(mcp_header::LAST_EVENT_ID, last),
+            None => request,
+        };
+        self.send(request, String::new()).await
     }
 
     pub(super) async fn send(

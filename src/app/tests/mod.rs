@@ -1,6 +1,8 @@
 //! Both stacks around a scripted backend: what crosses the seam between them.
 
+mod expiry;
 mod gate;
+mod owner;
 mod sse;
 
 use bytes::Bytes;

@@ -13,10 +13,10 @@ use crate::call::{Answer, Event, Outcome};
 use crate::server::Body;
 
 /// A client and its stream.
-struct Client<'g> {
+pub(super) struct Client<'g> {
     gate: &'g Gate,
-    endpoint: String,
-    stream: Body,
+    pub(super) endpoint: String,
+    pub(super) stream: Body,
 }
 
 impl<'g> Client<'g> {
@@ -31,7 +31,7 @@ impl<'g> Client<'g> {
         Self { gate, endpoint: endpoint.trim_end().to_owned(), stream }
     }
 
-    async fn connect(gate: &'g Gate, version: &str, capabilities: Value) -> Self {
+    pub(super) async fn connect(gate: &'g Gate, version: &str, capabilities: Value) -> Self {
         let mut client = Self::open(gate).await;
         let params = json!({ "protocolVersion": version, "capabilities": capabilities });
         let hello = client.request("initialize", &params).await;
@@ -39,7 +39,7 @@ impl<'g> Client<'g> {
         client
     }
 
-    async fn post(&self, message: &Value) -> Response<Body> {
+    pub(super) async fn post(&self, message: &Value) -> Response<Body> {
         self.gate.send(Request::post(&self.endpoint), message.to_string()).await
     }
 
@@ -48,17 +48,17 @@ impl<'g> Client<'g> {
     }
 
     /// Sends a request and returns what comes next.
-    async fn request(&mut self, method: &str, params: &Value) -> Value {
+    pub(super) async fn request(&mut self, method: &str, params: &Value) -> Value {
         self.say(&json!({ "jsonrpc": "2.0", "id": 0, "method": method, "params": params })).await;
         self.message().await
     }
 
-    async fn message(&mut self) -> Value {
+    pub(super) async fn message(&mut self) -> Value {
         message(&mut self.stream).await
     }
 
     /// A call whose events the test sends.
-    async fn call(&mut self, id: u64) -> mpsc::Sender<Event> {
+    pub(super) async fn call(&mut self, id: u64) -> mpsc::Sender<Event> {
         let (events, script) = mpsc::channel(4);
         self.gate.backend.answer(Script::Events(script));
         self.say(&call(id)).await;
@@ -66,7 +66,7 @@ impl<'g> Client<'g> {
     }
 
     /// Waits until the connection is gone.
-    async fn until_gone(&self) {
+    pub(super) async fn until_gone(&self) {
         let ping = json!({ "jsonrpc": "2.0", "id": 1, "method": "ping" });
         while self.post(&ping).await.status() != StatusCode::NOT_FOUND {
             tokio::task::yield_now().await;
@@ -79,7 +79,7 @@ fn call(id: u64) -> Value {
     json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params })
 }
 
-async fn text(stream: &mut Body) -> String {
+pub(super) async fn text(stream: &mut Body) -> String {
     let frame = stream.frame().await.expect("a frame").unwrap().into_data().unwrap();
     String::from_utf8(frame.to_vec()).unwrap()
 }

@@ -57,6 +57,8 @@ pub struct Config {
     pub allow_unauthenticated: bool,
     /// How far clocks may be apart.
     pub leeway: Duration,
+    /// How long a stream may outlive the proof of who reads it.
+    pub stream_grace: Duration,
     /// The authorization servers whose tokens count.
     pub issuers: Vec<Issuer>,
     /// How their keys are kept.
@@ -75,6 +77,7 @@ impl Default for Config {
             mode: Mode::default(),
             allow_unauthenticated: false,
             leeway: Duration::from_secs(30),
+            stream_grace: Duration::from_secs(30),
             issuers: Vec::new(),
             jwks: Jwks::default(),
             tokens: Vec::new(),
@@ -86,6 +89,8 @@ impl Default for Config {
 
 /// Clocks that are further apart are broken, and a token lives little longer than that.
 const MAX_LEEWAY: Duration = Duration::from_mins(5);
+/// Access tokens live for about that long.
+const MAX_STREAM_GRACE: Duration = Duration::from_hours(1);
 
 impl Section for Config {
     fn read(&mut self, fields: &mut Fields<'_, '_>) {
@@ -94,6 +99,10 @@ impl Section for Config {
         fields.set_checked("leeway", &mut self.leeway, |leeway| {
             let fault = "is longer than 5m; set the clocks instead";
             if *leeway > MAX_LEEWAY { Err(fault.to_owned()) } else { Ok(()) }
+        });
+        fields.set_checked("streamGrace", &mut self.stream_grace, |grace| {
+            let fault = "is longer than 1h; a stream must end with its token";
+            if *grace > MAX_STREAM_GRACE { Err(fault.to_owned()) } else { Ok(()) }
         });
         self.issuers = fields.sections("issuers").unwrap_or_default();
         fields.section("jwks", &mut self.jwks);
@@ -140,6 +149,7 @@ impl Shown for Config {
             "mode": self.mode.word(),
             "allowUnauthenticated": self.allow_unauthenticated,
             "leeway": write_duration(self.leeway),
+            "streamGrace": write_duration(self.stream_grace),
             "issuers": self.issuers.iter().map(Shown::shown).collect::<Vec<_>>(),
             "jwks": self.jwks.shown(),
             "tokens": self.tokens.iter().map(Shown::shown).collect::<Vec<_>>(),

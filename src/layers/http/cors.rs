@@ -12,12 +12,15 @@ use crate::mcp::header;
 /// How long a browser may remember the answer to a preflight.
 const MAX_AGE: Duration = Duration::from_mins(10);
 
-/// Answers preflights, and shows responses to pages of these origins and to no others.
+/// Answers preflights, and shows responses to pages of these origins and to no others, but for what
+/// is at a public path.
 ///
 /// It stands outside of everything that refuses, or a page could not read why it was refused.
-pub fn layer(origins: Origins) -> CorsLayer {
+pub fn layer(origins: Origins, is_public: fn(&str) -> bool) -> CorsLayer {
     CorsLayer::new()
-        .allow_origin(AllowOrigin::predicate(move |origin, _| origins.allows(origin)))
+        .allow_origin(AllowOrigin::predicate(move |origin, request| {
+            origins.allows(origin) || is_public(request.uri.path())
+        }))
         .allow_methods([Method::GET, Method::POST, Method::DELETE])
         // Names of mirrored parameters are the backends' choice, so they cannot be listed.
         .allow_headers(AllowHeaders::mirror_request())
@@ -50,7 +53,7 @@ mod tests {
             let response = Response::builder().status(StatusCode::UNAUTHORIZED);
             Ok::<_, Infallible>(response.body(String::new()).unwrap())
         });
-        let stack = layer(Origins::new(true, vec![])).layer(inner);
+        let stack = layer(Origins::new(true, vec![]), |path| path == "/public").layer(inner);
         stack.oneshot(request.body(()).unwrap()).await.unwrap()
     }
 
@@ -69,6 +72,19 @@ mod tests {
         let response =
             response_to(Request::post("/mcp").header(ORIGIN, "http://evil.example")).await;
         assert!(!response.headers().contains_key(ACCESS_CONTROL_ALLOW_ORIGIN));
+    }
+
+    #[tokio::test]
+    async fn every_page_can_read_what_is_public() {
+        for method in [Method::GET, Method::OPTIONS] {
+            let request = Request::builder().method(method).uri("/public");
+            let request = request
+                .header(ORIGIN, "https://app.example")
+                .header(ACCESS_CONTROL_REQUEST_METHOD, "GET")
+                .header(ACCESS_CONTROL_REQUEST_HEADERS, "mcp-protocol-version");
+            let headers = response_to(request).await.headers().clone();
+            assert_eq!(headers[ACCESS_CONTROL_ALLOW_ORIGIN], "https://app.example");
+        }
     }
 
     #[tokio::test]

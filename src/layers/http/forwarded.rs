@@ -1,4 +1,4 @@
-//! What proxies say about who came before them: `Forwarded` (RFC 7239) and `X-Forwarded-For`.
+//! What proxies say about who came before them: `Forwarded` (RFC 7239) and `X-Forwarded-*`.
 //!
 //! A list is read from its right end, where the proxy next to us wrote. Whatever the client put to
 //! the left of it, an unbalanced quotation mark for example, cannot change what is read there. The
@@ -29,11 +29,17 @@ fn hops(
     name: HeaderName,
     read: fn(&[u8]) -> Option<IpAddr>,
 ) -> Option<impl Iterator<Item = Option<IpAddr>>> {
-    headers.contains_key(&name).then(|| {
-        let lines = headers.get_all(name).iter().rev();
-        let entries = lines.flat_map(|line| split_from_right(line.as_bytes(), b','));
-        entries.take(MAX_ENTRIES).filter(|entry| !entry.is_empty()).map(read)
-    })
+    headers
+        .contains_key(&name)
+        .then(|| entries(headers, &name).filter(|entry| !entry.is_empty()).map(read))
+}
+
+fn entries<'h>(
+    headers: &'h HeaderMap,
+    name: &HeaderName,
+) -> impl Iterator<Item = &'h [u8]> + use<'h> {
+    let lines = headers.get_all(name).iter().rev();
+    lines.flat_map(|line| split_from_right(line.as_bytes(), b',')).take(MAX_ENTRIES)
 }
 
 /// The parts between separators outside of quotation marks, from the right, without space around.
@@ -55,20 +61,68 @@ fn is_escaped(text: &[u8], at: usize) -> bool {
     text[..at].iter().rev().take_while(|&&byte| byte == b'\\').count() % 2 == 1
 }
 
+/// What the proxy next to us says the client connected to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Said<'h> {
+    /// `host`, whatever it is.
+    pub(super) host: Option<&'h [u8]>,
+    /// `proto`, whatever it is.
+    pub(super) proto: Option<&'h [u8]>,
+}
+
+/// What the last element of `Forwarded` says: those before it came with the request.
+pub(super) fn said(headers: &HeaderMap) -> Said<'_> {
+    let said = last(headers, &header::FORWARDED).and_then(|element| {
+        let [host, proto] = values(element, ["host", "proto"])?;
+        // A host needs no escapes, and with them it would not be a part of the header.
+        let plain = |value: &&[u8]| !value.contains(&b'\\');
+        Some(Said {
+            host: host.and_then(unquoted).filter(plain),
+            proto: proto.and_then(unquoted).filter(plain),
+        })
+    });
+    said.unwrap_or_default()
+}
+
+/// The last entry of a list, likewise; an empty one if there is no other.
+pub(super) fn last<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h [u8]> {
+    let found = entries(headers, name).find(|entry| !entry.is_empty());
+    found.or_else(|| headers.contains_key(name).then_some(b""))
+}
+
 /// The address in the one `for` of an element (RFC 7239 §4).
 fn forwarded_for(element: &[u8]) -> Option<IpAddr> {
-    let mut found = None;
+    let [value] = values(element, ["for"])?;
+    let value = value?;
+    match value.strip_prefix(b"\"") {
+        Some(_) => node(&unescaped(unquoted(value)?)?),
+        None => node(value),
+    }
+}
+
+/// The values of these parameters of an element; none of an element that is broken or has one of
+/// them twice.
+fn values<'e, const N: usize>(
+    element: &'e [u8],
+    names: [&str; N],
+) -> Option<[Option<&'e [u8]>; N]> {
+    let mut found = [None; N];
     for pair in split_from_right(element, b';').filter(|pair| !pair.is_empty()) {
         let at = pair.iter().position(|&byte| byte == b'=')?;
         let (name, value) = (&pair[..at], &pair[at + 1..]);
-        if name.eq_ignore_ascii_case(b"for") && found.replace(value).is_some() {
+        let wanted = names.iter().position(|it| name.eq_ignore_ascii_case(it.as_bytes()));
+        if wanted.is_some_and(|wanted| found[wanted].replace(value).is_some()) {
             return None;
         }
     }
-    let value = found?;
+    Some(found)
+}
+
+/// What is between quotation marks, if there are any.
+fn unquoted(value: &[u8]) -> Option<&[u8]> {
     match value.strip_prefix(b"\"") {
-        Some(rest) => node(&unescaped(rest.strip_suffix(b"\"")?)?),
-        None => node(value),
+        Some(rest) => rest.strip_suffix(b"\""),
+        None => Some(value),
     }
 }
 
@@ -215,6 +269,8 @@ mod tests {
         fn no_header_makes_it_panic(line in "[\"\\\\,;=for\\[\\]:.19a \t]{0,40}") {
             listed(&header::FORWARDED, &[line.as_bytes()]);
             listed(&X_FORWARDED_FOR, &[line.as_bytes()]);
+            let line = HeaderValue::from_str(&line).unwrap();
+            said(&[(header::FORWARDED, line)].into_iter().collect());
         }
     }
 }

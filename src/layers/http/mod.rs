@@ -6,6 +6,7 @@
 pub mod authenticate;
 pub mod body_limit;
 pub mod client_address;
+pub mod connected;
 pub mod cors;
 pub mod headers;
 pub mod host;

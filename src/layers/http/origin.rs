@@ -8,8 +8,8 @@ use http::header::ORIGIN;
 use http::{HeaderMap, HeaderValue, Request};
 use tower::{Layer, Service};
 
-use super::host::is_loopback_authority;
 use super::refuse::ResponseFuture;
+use crate::config::is_loopback_authority;
 
 /// The `Origin` header names an origin that is not listed.
 #[derive(Debug, thiserror::Error)]

@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::layers::http::streams::Stream as OpenStream;
 use crate::mcp::header as mcp_header;
 use crate::routes::event_stream::event_stream;
+use crate::routes::expiry::{Expiry, farewell};
 use crate::server::Body;
 use crate::sessions::{Listening, parse_event_id};
 
@@ -51,6 +52,7 @@ impl<S: Stack> Mcp<S> {
         let body = Listen {
             opening,
             events: Some(Box::pin(log.read(after))),
+            expiry: Expiry::of(&principal(request), self.shared.stream_grace),
             draining: Box::pin(self.ending.draining.clone().cancelled_owned()),
             _listening: is_own.then(|| state.listen(endpoint, view)),
             _open: open,
@@ -67,6 +69,7 @@ fn last_event<B>(request: &Request<B>) -> Option<(u64, u64)> {
 struct Listen {
     opening: Option<Bytes>,
     events: Option<Pin<Box<dyn Stream<Item = Bytes> + Send>>>,
+    expiry: Expiry,
     draining: Pin<Box<WaitForCancellationFutureOwned>>,
     _listening: Option<Listening>,
     _open: OpenStream,
@@ -81,6 +84,11 @@ impl Stream for Listen {
             return Poll::Ready(Some(opening));
         }
         let Some(events) = &mut this.events else { return Poll::Ready(None) };
+        // First, or a stream that is never silent would never end.
+        if this.expiry.poll(cx).is_ready() {
+            this.events = None;
+            return Poll::Ready(Some(farewell()));
+        }
         if let Poll::Ready(event) = events.as_mut().poll_next(cx) {
             return Poll::Ready(event);
         }

@@ -47,6 +47,8 @@ pub struct Shared {
     pub catalogue: Arc<Catalogue>,
     /// A quiet stream gets a comment this often; a call without an answer becomes a stream then.
     pub keep_alive: Duration,
+    /// How long a stream may outlive the proof of who reads it.
+    pub stream_grace: Duration,
     /// The streams that are open.
     pub streams: Streams,
     /// Those of HTTP+SSE.

@@ -6,13 +6,13 @@ use http::{Request, Response, StatusCode};
 
 use super::decode::{Inbound, decode};
 use super::request::Answer;
-use super::{Mcp, Stack, accept, failure, json, stream};
+use super::{Mcp, Stack, accept, failure, json, principal, stream};
 use crate::call::Endpoint;
 use crate::error::Error;
 use crate::layers::http::rate_limit::Charge;
 use crate::mcp::{Invalid, Kind, Message, Method};
 use crate::server::Body;
-use crate::sessions::Session;
+use crate::sessions::{Guarded, Session};
 
 impl<S: Stack> Mcp<S> {
     pub(super) async fn post(
@@ -45,12 +45,8 @@ impl<S: Stack> Mcp<S> {
             None => Ok(accepted()),
             Some(Answer::Message(message)) => Ok(json(message)),
             Some(Answer::Gone(error)) => Err(error),
-            Some(Answer::Nothing) => {
-                Ok(stream::response(&self.shared, &self.ending, Vec::new(), &[])?)
-            }
-            Some(Answer::Stream(relay)) => {
-                stream::response(&self.shared, &self.ending, vec![*relay], &[])
-            }
+            Some(Answer::Nothing) => self.stream(request, Vec::new(), &[]),
+            Some(Answer::Stream(relay)) => self.stream(request, vec![*relay], &[]),
         }
     }
 
@@ -102,8 +98,17 @@ impl<S: Stack> Mcp<S> {
                 body.push(b']');
                 Ok(json(body.into()))
             }
-            (false, _) => stream::response(&self.shared, &self.ending, relays, &ready),
+            (false, _) => self.stream(request, relays, &ready),
         }
+    }
+
+    fn stream(
+        &self,
+        request: &Request<Bytes>,
+        relays: Vec<Guarded>,
+        ready: &[Bytes],
+    ) -> Result<Response<Body>, Error> {
+        stream::response(&self.shared, &self.ending, &principal(request), relays, ready)
     }
 
     /// Takes one message of a session; `None` if there is nothing to say to it.

@@ -10,18 +10,21 @@ use http::Response;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::{Ending, Shared};
-use crate::call;
+use crate::call::{self, Principal};
 use crate::error::Error;
 use crate::layers::http::streams::Stream as OpenStream;
 use crate::mcp::sse;
 use crate::routes::event_stream::event_stream;
+use crate::routes::expiry::Expiry;
 use crate::server::Body;
 use crate::sessions::Guarded;
 
-/// A stream of the relays' frames; messages that are ready come first.
+/// A stream of the relays' frames, as long as `caller` may read it; messages that are ready come
+/// first.
 pub(super) fn response(
     shared: &Shared,
     ending: &Ending,
+    caller: &Principal,
     mut relays: Vec<Guarded>,
     ready: &[Bytes],
 ) -> Result<Response<Body>, Error> {
@@ -35,7 +38,8 @@ pub(super) fn response(
     let mut frames: VecDeque<Bytes> = relays.iter_mut().filter_map(Guarded::open_stream).collect();
     frames.extend(ready.iter().map(|message| sse::encode(message, None)));
     let stopping = Some(Box::pin(ending.stopping.clone().cancelled_owned()));
-    let calls = Calls { relays, frames, stopping, _open: open };
+    let expiry = Some(Expiry::of(caller, shared.stream_grace));
+    let calls = Calls { relays, frames, stopping, expiry, _open: open };
     Ok(event_stream(calls, shared.keep_alive))
 }
 
@@ -44,6 +48,7 @@ struct Calls {
     relays: Vec<Guarded>,
     frames: VecDeque<Bytes>,
     stopping: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+    expiry: Option<Expiry>,
     _open: OpenStream,
 }
 
@@ -58,6 +63,10 @@ impl Stream for Calls {
         if this.stopping.as_mut().is_some_and(|stopping| stopping.as_mut().poll(cx).is_ready()) {
             this.stopping = None;
             this.relays.iter_mut().for_each(|relay| relay.fail(&call::Error::Stopping));
+        }
+        if this.expiry.as_mut().is_some_and(|expiry| expiry.poll(cx).is_ready()) {
+            this.expiry = None;
+            this.relays.iter_mut().for_each(|relay| relay.fail(&call::Error::Expired));
         }
         let mut at = 0;
         while at < this.relays.len() {

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::header::HOST;
 use http::{HeaderValue, Request};
 use tower::{Layer, Service};
 
 use super::client_address::ClientAddress;
-use crate::authn::{Answer, Asked, Authenticator, Origin, Refusal, challenge};
+use super::connected::origin;
+use crate::authn::{Answer, Asked, Authenticator, Refusal, challenge};
 use crate::call::retry_seconds;
 use crate::server::Peer;
 
@@ -107,17 +107,6 @@ fn asked<B>(request: &Request<B>) -> Asked<'_> {
         certificate: peer.and_then(Peer::certificate),
         memory: peer.map(Peer::memory),
         origin: origin(request),
-    }
-}
-
-/// What the client connected to: what a trusted proxy says, else what the request itself says.
-fn origin<B>(request: &Request<B>) -> Origin<'_> {
-    let is_tls = request.extensions().get::<Peer>().is_some_and(Peer::is_tls);
-    let authority = request.uri().authority().map(http::uri::Authority::as_str);
-    let host = || request.headers().get(HOST).and_then(|host| host.to_str().ok());
-    Origin {
-        scheme: if is_tls { "https" } else { "http" },
-        authority: authority.or_else(host).unwrap_or_default(),
     }
 }
 
