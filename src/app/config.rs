@@ -62,6 +62,7 @@ impl Section for Config {
             auth.section("failureLimit", &mut self.failure_limit);
             auth.section("scopes", &mut self.scopes);
             auth.section("admin", &mut self.admin);
+            self.check_auth(auth);
         });
         fields.later("kubernetes", &json!(false));
         fields.later("stateDir", &json!(""));
@@ -101,6 +102,15 @@ impl Config {
         auth["scopes"] = self.scopes.shown();
         auth["admin"] = self.admin.shown();
         auth
+    }
+
+    /// Nobody has a scope or a group who does not say who they are.
+    fn check_auth(&self, auth: &mut Fields<'_, '_>) {
+        let names = [("scopes", !self.scopes.named().is_empty()), ("admin", self.admin.is_any())];
+        let is_lost = |given: bool| given && self.auth.mode == authn::Mode::None;
+        for (key, _) in names.into_iter().filter(|(_, given)| is_lost(*given)) {
+            auth.problem(key, "means nothing with auth.mode none; choose another mode");
+        }
     }
 
     /// What no section can see alone.

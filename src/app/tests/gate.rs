@@ -30,7 +30,7 @@ use crate::mcp::{Capabilities, header as mcp_header};
 use crate::outbound::Trust;
 use crate::policy::Gate as Policy;
 use crate::routes::Open;
-use crate::routes::health::Readiness;
+use crate::routes::health::{Details, Readiness};
 use crate::routes::mcp::{Ending, Shared};
 use crate::routes::sse::Sse;
 use crate::routes::welcome::WayIn;
@@ -103,10 +103,14 @@ impl Gate {
         let shutdown = Shutdown::new();
         let readiness = Readiness::new(watch::channel(true).1, shutdown.clone());
         let config = with_public_url();
+        let authenticator = authenticator(&config, &context.background);
         let shared = Shared {
             sessions: sessions.clone(),
             registry,
             catalogue: catalogue.clone(),
+            gate: policy.clone(),
+            authenticator: authenticator.clone(),
+            details: Details::new(readiness.clone(), Vec::new),
             keep_alive: config.http.keep_alive,
             streams: Streams::new(config.http.max_streams),
             sse: Sse::default(),
@@ -124,7 +128,7 @@ impl Gate {
                 stopping: shutdown.stopping().clone(),
             },
             open: Open::new(readiness, &WayIn::StreamableHttp("http://localhost/mcp".into())),
-            edge: Edge::new(&config, true, authenticator(&config, &context.background)),
+            edge: Edge::new(&config, true, authenticator),
         };
         let stack = BoxCloneService::new(parts.build(&TaskTracker::new()));
         Self { stack, backend, records, sessions, shutdown }

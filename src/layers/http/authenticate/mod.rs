@@ -111,7 +111,7 @@ fn asked<B>(request: &Request<B>) -> Asked<'_> {
 }
 
 /// What the client connected to: what a trusted proxy says, else what the request itself says.
-fn origin<B>(request: &Request<B>) -> Origin<'_> {
+pub fn origin<B>(request: &Request<B>) -> Origin<'_> {
     let is_tls = request.extensions().get::<Peer>().is_some_and(Peer::is_tls);
     let authority = request.uri().authority().map(http::uri::Authority::as_str);
     let host = || request.headers().get(HOST).and_then(|host| host.to_str().ok());
