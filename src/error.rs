@@ -1,5 +1,6 @@
 //! The crate's error and its one mapping to HTTP and JSON-RPC.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -113,6 +114,9 @@ pub enum Error {
     /// The caller asks too often.
     #[error(transparent)]
     RateLimited(#[from] RateLimited),
+    /// Not for this caller.
+    #[error("{0}")]
+    Forbidden(Arc<str>),
     /// A host that is not ours.
     #[error(transparent)]
     Host(#[from] HostDenied),
@@ -147,7 +151,7 @@ impl Error {
             | Self::NotFound
             | Self::NoMetadata(_)
             | Self::Server(ServerError::Unknown(_)) => StatusCode::NOT_FOUND,
-            Self::Host(_) | Self::Origin(_) => StatusCode::FORBIDDEN,
+            Self::Host(_) | Self::Origin(_) | Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::Body(BodyError::TooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Body(BodyError::TimedOut { .. }) => StatusCode::REQUEST_TIMEOUT,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
@@ -171,6 +175,8 @@ impl Error {
             Self::Randomness(_) => StatusCode::INTERNAL_SERVER_ERROR,
             // A legacy client initialises again on 404, which is the way out.
             Self::Call(call::Error::NotHome { .. }) => StatusCode::NOT_FOUND,
+            // What makes a client get a token that does (MCP, Authorization, "Scope Challenge").
+            Self::Call(call::Error::Scope { .. }) => StatusCode::FORBIDDEN,
             // 404 would mean to a legacy client that its session is gone.
             Self::Call(_) | Self::Params(_) => StatusCode::OK,
         }
@@ -199,6 +205,7 @@ impl Error {
             | Self::Origin(_)
             | Self::Body(_)
             | Self::Server(ServerError::Unknown(_)) => code::INVALID_REQUEST,
+            Self::Forbidden(_) => own::DENIED,
             Self::Params(_) => code::INVALID_PARAMS,
             Self::Draining
             | Self::Unread
@@ -288,7 +295,7 @@ fn call_code(error: &call::Error) -> i64 {
         E::Timeout { .. } => own::BACKEND_TIMEOUT,
         E::Busy { .. } | E::Full { .. } | E::TooManySessions(_) | E::Stopping => own::BUSY,
         E::Limited { .. } => own::LIMITED,
-        E::Denied(_) => own::DENIED,
+        E::Denied(_) | E::Scope { .. } => own::DENIED,
         E::Expired => own::UNAUTHENTICATED,
         E::Cancelled => own::CANCELLED,
         E::NoResponse => code::INTERNAL_ERROR,
@@ -310,6 +317,9 @@ fn call_data(error: &call::Error) -> Option<Value> {
             json!({ "backend": &**backend, "retryAfter": RETRY_SOON.as_secs() })
         }
         E::TooManySessions(_) => retry_soon(),
+        E::Scope { required } => {
+            json!({ "requiredScopes": required.iter().collect::<Vec<_>>() })
+        }
         E::Limited { backend, tool, retry_after, .. } => json!({
             "backend": &**backend,
             "tool": tool,

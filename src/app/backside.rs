@@ -18,7 +18,7 @@ use super::recorder::CallRecorder;
 use super::stack::{Edge, Parts};
 use super::status::status;
 use super::{follow, print};
-use crate::authn::{Authenticator, Resources, Surroundings};
+use crate::authn::{Authenticator, Mode, Resources, Surroundings};
 use crate::backends::{self, Background, Updated};
 use crate::builtin;
 use crate::catalogue::{Catalogue, Exposing, Judge, Member, Naming};
@@ -29,6 +29,7 @@ use crate::layers::http::streams::Streams;
 use crate::observe::call_log::CallLog;
 use crate::outbound::{self, Trust};
 use crate::policy::Gate;
+use crate::routes::health::Details;
 use crate::routes::mcp::{Ending, Shared};
 use crate::routes::sse::Sse;
 use crate::routes::welcome::WayIn;
@@ -80,7 +81,10 @@ impl Backside {
         let has_proxy = config.aggregator.public_url.is_some()
             || !config.trusted_proxies.is_empty()
             || !config.http.allowed_hosts.is_empty();
-        let gate = Gate::new(is_loopback && !has_proxy).with_denylist(config.denylist.clone());
+        let mut gate = Gate::new(is_loopback && !has_proxy).with_denylist(config.denylist.clone());
+        if config.auth.mode != Mode::None {
+            gate = gate.with_rights(&config.scopes, &config.admin);
+        }
         let gate = Arc::new(gate);
         let catalogue = catalogue(loaded, &gate, &registry, &background, &news);
         catalogue.offer(builtin::entries(&builtin::Parts {
@@ -137,12 +141,16 @@ impl Backside {
         config: &Config,
         is_loopback: bool,
         open: Open,
+        details: Details,
         shutdown: &Shutdown,
     ) -> Parts {
         let shared = Shared {
             sessions: Arc::clone(&self.sessions),
             registry: Arc::clone(&self.registry),
             catalogue: Arc::clone(&self.catalogue),
+            gate: Arc::clone(&self.gate),
+            authenticator: Arc::clone(&self.authenticator),
+            details,
             keep_alive: config.http.keep_alive,
             stream_grace: config.auth.stream_grace,
             streams: Streams::new(config.http.max_streams),

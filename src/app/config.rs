@@ -67,6 +67,7 @@ impl Section for Config {
             auth.section("failureLimit", &mut self.failure_limit);
             auth.section("scopes", &mut self.scopes);
             auth.section("admin", &mut self.admin);
+            self.check_auth(auth);
         });
         fields.later("kubernetes", &json!(false));
         fields.later("stateDir", &json!(""));
@@ -116,6 +117,15 @@ impl Config {
             || self.aggregator.public_url.is_some()
             || !self.http.allowed_hosts.is_empty()
             || self.auth.issuers.iter().all(|issuer| !issuer.allowed_audiences.is_empty())
+    }
+
+    /// Nobody has a scope or a group who does not say who they are.
+    fn check_auth(&self, auth: &mut Fields<'_, '_>) {
+        let names = [("scopes", !self.scopes.named().is_empty()), ("admin", self.admin.is_any())];
+        let is_lost = |given: bool| given && self.auth.mode == authn::Mode::None;
+        for (key, _) in names.into_iter().filter(|(_, given)| is_lost(*given)) {
+            auth.problem(key, "means nothing with auth.mode none; choose another mode");
+        }
     }
 
     /// What no section can see alone.

@@ -17,7 +17,7 @@ use super::{print, stack, stdio};
 use crate::observe::exposition;
 use crate::outbound::Trust;
 use crate::routes::Open;
-use crate::routes::health::Readiness;
+use crate::routes::health::{Details, Readiness};
 use crate::routes::metrics::Operations;
 use crate::server::{self, Listeners, Options, Shutdown, Signals};
 use crate::supervise::Status;
@@ -48,13 +48,12 @@ pub async fn serve(
 
     let readiness = Readiness::new(backside.ready.clone(), shutdown.clone());
     let open = Open::new(readiness.clone(), &way, backside.well_known(config));
-    let parts = backside.parts(config, is_loopback, open, &shutdown);
-
     let quarantined: Arc<[Status]> = loaded.quarantined.iter().map(in_quarantine).collect();
     backside.greet(way, Arc::clone(&quarantined), say);
     let registry = Arc::clone(&backside.registry);
-    let operations =
-        Operations::new(exposition.clone(), readiness, move || status(&registry, &quarantined));
+    let details = Details::new(readiness, move || status(&registry, &quarantined));
+    let parts = backside.parts(config, is_loopback, open, details.clone(), &shutdown);
+    let operations = Operations::new(exposition.clone(), details);
     let metrics_stop = CancellationToken::new();
     let metrics_task = metrics_listeners.map(|listeners| {
         let operators = stack::operators(operations, listeners.is_loopback());

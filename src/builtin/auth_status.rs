@@ -8,16 +8,18 @@ use futures_util::future::BoxFuture;
 use serde::Serialize;
 use serde_json::json;
 
+use super::Parts;
+use super::reach::Reach;
 use crate::backends::BackendState;
 use crate::call::{Builtin, Call, Error, Reply, Response};
-use crate::catalogue::{Entry, Kind, Role, Source};
+use crate::catalogue::{Entry, Hints, Kind, Role, Source};
 use crate::mcp::{Method, response};
 use crate::supervise::Registry;
 
 const URI: &str = "auth://status";
 const MIME_TYPE: &str = "application/json";
 
-pub(super) fn entry(registry: &Arc<Registry>) -> Arc<Entry> {
+pub(super) fn entry(parts: &Parts) -> Arc<Entry> {
     let item: Bytes = json!({
         "uri": URI,
         "name": "Authentication status",
@@ -26,17 +28,22 @@ pub(super) fn entry(registry: &Arc<Registry>) -> Arc<Entry> {
     })
     .to_string()
     .into();
-    let builtin = Arc::new(AuthStatus(Arc::clone(registry)));
+    let registry = Arc::clone(&parts.registry);
+    let builtin = Arc::new(AuthStatus { registry, reach: Reach::new(parts) });
     Arc::new(Entry {
         kind: Kind::Resource,
         exposed: URI.into(),
         original: URI.into(),
         source: Source::Own { role: Role::Look, builtin },
         item,
+        hints: Hints::WORST,
     })
 }
 
-struct AuthStatus(Arc<Registry>);
+struct AuthStatus {
+    registry: Arc<Registry>,
+    reach: Reach,
+}
 
 impl fmt::Debug for AuthStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -58,8 +65,9 @@ struct Server {
 }
 
 impl AuthStatus {
-    fn read(&self) -> Status {
-        let servers = self.0.handles().map(|handle| {
+    fn read(&self, call: &Call) -> Status {
+        let told = self.registry.handles().filter(|it| self.reach.look(call, it).is_some());
+        let servers = told.map(|handle| {
             let state = handle.state();
             let (name, error) = (Arc::clone(handle.name()), state.error().cloned());
             Server { name, status: word(&state), error }
@@ -81,7 +89,7 @@ impl Builtin for AuthStatus {
     fn call(&self, call: Call) -> BoxFuture<'static, Result<Reply, Error>> {
         let result = match call.request.method() {
             Method::ReadResource => {
-                let text = serde_json::to_string_pretty(&self.read());
+                let text = serde_json::to_string_pretty(&self.read(&call));
                 let text = text.expect("what we say ourselves is JSON");
                 Ok(json!({ "contents": [{ "uri": URI, "mimeType": MIME_TYPE, "text": text }] }))
             }

@@ -7,6 +7,7 @@ mod arguments;
 mod auth_status;
 mod core;
 mod meta;
+mod reach;
 mod tool;
 
 use std::sync::Arc;
@@ -51,6 +52,6 @@ pub struct SetUp {
 pub fn entries(parts: &Parts) -> Vec<Arc<Entry>> {
     let mut entries = meta::entries(parts);
     entries.extend(core::entries(parts));
-    entries.push(auth_status::entry(&parts.registry));
+    entries.push(auth_status::entry(parts));
     entries
 }

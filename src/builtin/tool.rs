@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::arguments::{Argument, Given, schema};
 use crate::call::{Builtin, Call, Error, Reply, Spelling, ToolResult};
-use crate::catalogue::{Entry, Kind, Role, Source};
+use crate::catalogue::{Entry, Hints, Kind, Role, Source};
 
 /// What a list says of a tool.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +46,14 @@ impl Definition {
             "annotations": { "readOnlyHint": is_read_only },
         });
         let item: Bytes = item.to_string().into();
-        Arc::new(Entry { kind: Kind::Tool, exposed: name.clone(), original: name, source, item })
+        Arc::new(Entry {
+            kind: Kind::Tool,
+            exposed: name.clone(),
+            original: name,
+            source,
+            item,
+            hints: Hints::WORST,
+        })
     }
 }
 

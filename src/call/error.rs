@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Outcome;
+use super::{Names, Outcome};
 use crate::mcp::params::InvalidParams;
 
 /// Why the call stack has no reply from a backend.
@@ -117,6 +117,12 @@ pub enum Error {
     /// Refused by policy.
     #[error("{0}")]
     Denied(Arc<str>),
+    /// The caller's proof was not granted for this.
+    #[error("more scopes are needed: {}", required.iter().collect::<Vec<_>>().join(" "))]
+    Scope {
+        /// All that the call needs at once, those that the proof has included.
+        required: Arc<Names>,
+    },
     /// The client gave the call up.
     #[error("the call was cancelled")]
     Cancelled,
@@ -153,7 +159,7 @@ impl Error {
             | Self::Full { .. }
             | Self::TooManySessions(_)
             | Self::Limited { .. } => Outcome::Limited,
-            Self::Denied(_) => Outcome::Denied,
+            Self::Denied(_) | Self::Scope { .. } => Outcome::Denied,
             Self::Cancelled | Self::Expired => Outcome::Cancelled,
             Self::UnknownTool(_)
             | Self::UnknownPrompt(_)

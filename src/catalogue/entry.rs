@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::Hints;
 use crate::backends::relay::Target;
 use crate::backends::{Handle, Kind};
 use crate::call::{Builtin, Spelling};
@@ -22,6 +23,8 @@ pub struct Entry {
     pub source: Source,
     /// The JSON object as it was listed; empty for a resource that was not.
     pub item: Bytes,
+    /// What rules may go by: the worst, unless its backend's word counts.
+    pub hints: Hints,
 }
 
 /// Whose an entry is.
@@ -47,6 +50,8 @@ pub enum Role {
     Meta,
     /// A look at the gateway.
     Look,
+    /// A look at what is the business of those alone who may change it.
+    Inspect,
     /// A change of the gateway.
     Change,
 }

@@ -48,12 +48,12 @@ impl Face {
             apart.extend(gathered.apart);
             List::new(kind, gathered.items, gathered.hidden, range)
         });
-        let templates = lists[Kind::ResourceTemplate as usize].items();
-        let templates = templates.iter().filter_map(|it| {
-            let entry = it.named.entry()?.clone();
-            Some((Template::parse(&entry.exposed), entry))
-        });
-        let templates = templates.collect();
+        let templates = &lists[Kind::ResourceTemplate as usize];
+        let shown = templates.items().iter().map(|it| &it.named);
+        // Policy has its own word on what a hidden one stands for.
+        let templates = shown.chain(templates.hidden()).filter_map(Named::entry);
+        let template = |entry: &Arc<Entry>| (Template::parse(&entry.exposed), Arc::clone(entry));
+        let templates = templates.map(template).collect();
         let with_resources = offers.members.iter().filter(|(_, offer)| offer.declared.resources);
         let with_resources = with_resources.map(|(member, _)| member.handle.clone()).collect();
         Self { lists, templates, with_resources, collisions, apart, index: OnceLock::new() }

@@ -87,7 +87,7 @@ mod tests {
         Face::new(&nothing, Names::Own, Exposure::Native)
     }
 
-    fn key(own: u64, edition: u64, class: u32) -> FaceKey {
+    fn key(own: u64, edition: u64, class: u64) -> FaceKey {
         let visibility = Visibility { class, edition };
         FaceKey { names: Names::Exposed, visibility, own, offers: Vec::new() }
     }
@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn of_many_faces_the_oldest_goes_first() {
         let faces = Faces::default();
-        for class in 0..=u32::try_from(MAX_FACES).unwrap() {
+        for class in 0..=u64::try_from(MAX_FACES).unwrap() {
             faces.get_or_build(key(1, 1, class), face);
         }
         let kept = faces.0.read();

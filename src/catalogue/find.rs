@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Catalogue, Entry, Face, Named, Source, View};
+use super::{Catalogue, Entry, Face, Hints, Named, Source, View};
 use crate::backends::{Handle, Kind};
 use crate::call::Endpoint;
 
@@ -96,6 +96,7 @@ fn unlisted(backend: &Arc<Handle>, uri: &str) -> Option<Arc<Entry>> {
         original: uri,
         source: Source::Backend(backend.clone()),
         item: Bytes::new(),
+        hints: Hints::WORST,
     }))
 }
 
@@ -104,10 +105,11 @@ fn by_template<'a>(face: &'a Face, uri: &str) -> Option<&'a Arc<Handle>> {
     entry.backend()
 }
 
-/// The backend of all listed resources with the same scheme and authority.
+/// The backend of all listed resources with the same scheme and authority, shown or not.
 fn by_authority<'a>(face: &'a Face, uri: &str) -> Option<&'a Arc<Handle>> {
     let wanted = authority(uri)?;
-    let entries = face.items(Kind::Resource).iter().filter_map(|item| item.named.entry());
+    let shown = face.items(Kind::Resource).iter().map(|item| &item.named);
+    let entries = shown.chain(face.hidden(Kind::Resource)).filter_map(Named::entry);
     let alike = entries.filter(|it| authority(&it.exposed) == Some(wanted));
     only(alike.filter_map(|entry| entry.backend()))
 }

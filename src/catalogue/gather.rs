@@ -7,7 +7,7 @@ use super::cursor::{Part, Place};
 use super::entry::{OWN_NAME, Source};
 use super::family::{Instance, unlike};
 use super::list::Listed;
-use super::{Apart, Collision, Entry, Family, Member, Named, naming};
+use super::{Apart, Collision, Entry, Family, Hints, Member, Named, naming};
 use crate::backends::{Item, Kind, Offer};
 use crate::mcp::Span;
 use crate::mcp::splice::{quoted, splice};
@@ -173,5 +173,7 @@ fn of_families<'a>(offers: &'a Offers<'a>) -> Shared<'a> {
 
 fn entry(kind: Kind, exposed: Arc<str>, member: &Member, item: &Item) -> Arc<Entry> {
     let (original, source) = (item.key.clone(), Source::Backend(member.handle.clone()));
-    Arc::new(Entry { kind, exposed, original, source, item: item.raw.clone() })
+    let is_trusted = kind == Kind::Tool && member.handle.config().trust_annotations;
+    let hints = if is_trusted { Hints::of(&item.raw) } else { Hints::WORST };
+    Arc::new(Entry { kind, exposed, original, source, item: item.raw.clone(), hints })
 }

@@ -23,7 +23,7 @@ use super::{
     Audience, Change, Collision, Config, Entry, Exposure, Face, Judge, Member, OWN_NAME, View,
     Visibility,
 };
-use crate::backends::{Background, Kind, Kinds, ListChanged, Offer};
+use crate::backends::{Background, Handle, Kind, Kinds, ListChanged, Offer};
 use crate::call::{self, Endpoint, Principal};
 
 /// How many changes wait for a slow stream before it has to take everything as changed.
@@ -252,6 +252,11 @@ impl Catalogue {
     /// What every exposed name begins with.
     pub(super) fn prefix(&self) -> &str {
         &self.exposing.prefix
+    }
+
+    /// Whether whom these rules apply to may hear of a backend.
+    pub(super) fn knows(&self, visibility: Visibility, backend: &Handle) -> bool {
+        self.judge.knows(visibility, backend)
     }
 
     /// The snapshot for as long as a lookup takes.

@@ -22,7 +22,7 @@ pub struct View {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Visibility {
     /// Which rules apply to the client.
-    pub class: u32,
+    pub class: u64,
     /// Which edition of the rules; they can change while the gateway runs.
     pub edition: u64,
 }
@@ -34,6 +34,9 @@ pub trait Judge: Send + Sync + 'static {
 
     /// Whether a list shows `entry` to whom these rules apply.
     fn shows(&self, visibility: Visibility, entry: &Entry) -> bool;
+
+    /// Whether they may hear of `backend` at all: that it is there, and how it is.
+    fn knows(&self, visibility: Visibility, backend: &Handle) -> bool;
 
     /// Hears when the rules change: the number of their edition.
     fn editions(&self) -> watch::Receiver<u64>;

@@ -3,8 +3,6 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde_json::json;
-
 use crate::backends::{Isolation, Tls};
 use crate::catalogue::Expose;
 use crate::config::{Fields, Section};
@@ -19,6 +17,7 @@ pub(super) struct Gateway {
     pub(super) max_in_flight: Option<usize>,
     pub(super) http2: bool,
     pub(super) tls: Tls,
+    pub(super) trust_annotations: bool,
 }
 
 impl Default for Gateway {
@@ -31,6 +30,7 @@ impl Default for Gateway {
             max_in_flight: None,
             http2: false,
             tls: Tls::default(),
+            trust_annotations: false,
         }
     }
 }
@@ -49,7 +49,7 @@ impl Section for Gateway {
         fields.set_within("maxInFlight", &mut max_in_flight, 1..=1_000_000);
         self.max_in_flight = (max_in_flight > 0).then_some(max_in_flight);
         fields.set("http2", &mut self.http2);
-        fields.later("trustAnnotations", &json!(false));
+        fields.set("trustAnnotations", &mut self.trust_annotations);
         fields.within("tls", |tls| {
             self.tls.ca_file = tls.readable_file("caFile");
             self.tls.cert_file = tls.readable_file("certFile");

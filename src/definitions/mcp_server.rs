@@ -148,7 +148,7 @@ impl Spec {
             connect_timeout: Duration::from_secs(self.timeout.unwrap_or(DEFAULT_TIMEOUT_SECONDS)),
             call_timeout: self.gateway.call_timeout,
             max_in_flight: self.gateway.max_in_flight,
-            trust_annotations: false,
+            trust_annotations: self.gateway.trust_annotations,
         };
         Some(Server {
             config,

@@ -3,6 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use crate::call::Names;
+use crate::catalogue::Hint;
 use crate::config::{Fields, Glob, Section, Shown};
 
 /// `auth.scopes`: which scopes are needed for what.
@@ -37,30 +38,11 @@ pub struct ScopeRule {
     pub backend: Glob,
     /// Which of its tools; everything the backend has, if there is none.
     pub tool: Option<Glob>,
-    /// The value of a hint that a tool must have for the rule to hold.
+    /// The value of a hint that a tool must have for the rule to hold, as far as its backend's word
+    /// counts.
     pub annotation: Option<(Hint, bool)>,
     /// What they need.
     pub scopes: Names,
-}
-
-/// A hint of `ToolAnnotations` (MCP 2025-11-25, schema).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "the specification says it")]
-pub enum Hint {
-    ReadOnly,
-    Destructive,
-    Idempotent,
-    OpenWorld,
-}
-
-impl Hint {
-    /// All of them, by their names.
-    pub const NAMES: [(&'static str, Self); 4] = [
-        ("readOnlyHint", Self::ReadOnly),
-        ("destructiveHint", Self::Destructive),
-        ("idempotentHint", Self::Idempotent),
-        ("openWorldHint", Self::OpenWorld),
-    ];
 }
 
 /// `auth.admin`: who may change the gateway. One of them is enough.
@@ -81,6 +63,22 @@ impl Section for Scopes {
         }
         self.tools = fields.sections("tools").unwrap_or_default();
         fields.choose("hidden", &mut self.hidden, &Hidden::WORDS, &[]);
+        let named = self.named().iter().count();
+        if named > Self::MAX {
+            let message = format!("name {named} scopes; there is room for {}", Self::MAX);
+            fields.problem("tools", message);
+        }
+    }
+}
+
+impl Scopes {
+    /// How many scopes the rules may name.
+    pub const MAX: usize = 60;
+
+    /// Every scope that is needed for something.
+    pub fn named(&self) -> Names {
+        let rules = self.tools.iter().flat_map(|rule| rule.scopes.iter());
+        self.required.iter().chain(rules).collect()
     }
 }
 
@@ -102,6 +100,13 @@ impl Section for ScopeRule {
         if self.scopes.is_empty() {
             fields.problem("scopes", "is missing or empty: the rule would ask for nothing");
         }
+    }
+}
+
+impl Admin {
+    /// Whether anybody may.
+    pub fn is_any(&self) -> bool {
+        !(self.scopes.is_empty() && self.groups.is_empty() && self.tokens.is_empty())
     }
 }
 

@@ -3,6 +3,7 @@
 mod access;
 mod blocks;
 mod denylist;
+mod rights;
 #[cfg(test)]
 mod tests;
 
@@ -11,18 +12,21 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::backends::Handle;
-use crate::call::Principal;
-use crate::catalogue::{Entry, Judge, Kind, Role, Source, Visibility};
+use crate::call::{Names, Principal};
+use crate::catalogue::{Entry, Hints, Judge, Kind, Role, Source, Visibility};
 
-pub use access::{Admin, Hidden, Hint, ScopeRule, Scopes};
+pub use access::{Admin, Hidden, ScopeRule, Scopes};
 use blocks::Blocks;
 pub use blocks::{BlockedTool, MAX_BLOCKS, TooManyBlocks};
 pub use denylist::{Block, Config, Rule};
+use rights::{Class, Rights, What};
 
 /// The one decision about a principal and an entry of the catalogue.
 #[derive(Debug)]
 pub struct Gate {
     changes_are_open: bool,
+    /// None where nobody is asked who they are.
+    rights: Option<Rights>,
     denylist: Config,
     blocks: Blocks,
     /// How often the rules have changed.
@@ -44,6 +48,11 @@ pub enum Verdict {
         /// The rule that says so and what would lift it.
         message: Arc<str>,
     },
+    /// Not with so few scopes.
+    Scope {
+        /// All that are needed at once, those there are included.
+        required: Arc<Names>,
+    },
 }
 
 impl Gate {
@@ -52,6 +61,7 @@ impl Gate {
     pub fn new(changes_are_open: bool) -> Self {
         Self {
             changes_are_open,
+            rights: None,
             denylist: Config::default(),
             blocks: Blocks::default(),
             edition: watch::Sender::new(0),
@@ -64,44 +74,114 @@ impl Gate {
         Self { denylist, ..self }
     }
 
+    /// The same where callers have said who they are.
+    #[must_use]
+    pub fn with_rights(self, scopes: &Scopes, admin: &Admin) -> Self {
+        Self { rights: Some(Rights::new(scopes, admin)), ..self }
+    }
+
     /// Whether `principal` may ask `backend`, at its own endpoint, for something that it did not list
     /// or that we have no name for; `tool` is the tool that a call of one names.
     pub fn decide_unread(
         &self,
-        _principal: &Principal,
+        principal: &Principal,
         backend: &Handle,
         tool: Option<&str>,
     ) -> Verdict {
-        match tool {
-            None => Verdict::Allow,
-            // Patterns cost more the longer a name is, and no server has such names.
-            Some(tool) if tool.len() > MAX_UNLISTED_NAME_BYTES => Verdict::Deny {
-                reason: "name",
-                message: format!("the name of a tool has at most {MAX_UNLISTED_NAME_BYTES} bytes")
-                    .into(),
-            },
-            Some(tool) => self.decide_tool(backend.name(), tool),
+        // Patterns cost more the longer a name is, and no server has such names.
+        if tool.is_some_and(|tool| tool.len() > MAX_UNLISTED_NAME_BYTES) {
+            let message = format!("the name of a tool has at most {MAX_UNLISTED_NAME_BYTES} bytes");
+            return Verdict::Deny { reason: "name", message: message.into() };
         }
+        let what = tool.map_or(What::Other, |tool| What::Tool(tool, Hints::WORST));
+        self.judge_backend(self.class(principal), backend.name(), what)
     }
 
     /// Whether `principal` may use `entry`. No arguments are looked at.
-    pub fn decide(&self, _principal: &Principal, entry: &Entry) -> Verdict {
+    pub fn decide(&self, principal: &Principal, entry: &Entry) -> Verdict {
+        self.judge(self.class(principal), entry)
+    }
+
+    /// Whether `principal` may do what changes the gateway, or tells of all of it; `what` says so in
+    /// the refusal, as a sentence does that goes on.
+    pub fn decide_admin(&self, principal: &Principal, what: &str) -> Verdict {
+        self.judge_admin(self.class(principal), what)
+    }
+
+    /// Whether `principal` is told of everything, and not of what it may use alone.
+    pub fn tells_all(&self, principal: &Principal) -> bool {
+        self.rights.is_none() || Rights::is_admin(self.class(principal))
+    }
+
+    /// Whether `principal` may hear of a backend's tool that nobody may use: it could if others
+    /// could.
+    pub fn tells_of(&self, principal: &Principal, server: &str, tool: &str) -> bool {
+        let what = What::Tool(tool, Hints::WORST);
+        self.tells_all(principal) || self.lacking(self.class(principal), server, what).is_none()
+    }
+
+    fn class(&self, principal: &Principal) -> Class {
+        self.rights.as_ref().map_or(0, |rights| rights.class(principal))
+    }
+
+    /// The one decision: who has equal rights may do the same, so that lists are made for all of
+    /// them at once.
+    fn judge(&self, class: Class, entry: &Entry) -> Verdict {
         match &entry.source {
-            Source::Own { role: Role::Change, .. } if !self.changes_are_open => Verdict::Deny {
-                reason: "admin",
-                message: format!(
-                    "{} changes the gateway, which is allowed only where no stranger gets in: on \
-                     loopback listeners that no proxy stands before (aggregator.publicUrl, \
-                     trustedProxies, http.allowedHosts)",
-                    entry.exposed
-                )
-                .into(),
-            },
-            Source::Backend(backend) if entry.kind == Kind::Tool => {
-                self.decide_tool(backend.name(), &entry.original)
+            Source::Own { role: Role::Change, .. } => {
+                self.judge_admin(class, &format!("{} changes the gateway", entry.exposed))
             }
-            Source::Own { .. } | Source::Spelling(_) | Source::Backend(_) => Verdict::Allow,
+            Source::Own { role: Role::Inspect, .. } if self.rights.is_some() => {
+                self.judge_admin(class, &format!("{} tells of all the gateway", entry.exposed))
+            }
+            Source::Backend(backend) => {
+                let what = match entry.kind {
+                    Kind::Tool => What::Tool(&entry.original, entry.hints),
+                    Kind::Prompt | Kind::Resource | Kind::ResourceTemplate => What::Other,
+                };
+                self.judge_backend(class, backend.name(), what)
+            }
+            Source::Own { .. } | Source::Spelling(_) => Verdict::Allow,
         }
+    }
+
+    fn judge_admin(&self, class: Class, what: &str) -> Verdict {
+        let deny = |why: &str| Verdict::Deny {
+            reason: "admin",
+            message: format!("{what}, which is allowed only {why}").into(),
+        };
+        match &self.rights {
+            None if self.changes_are_open => Verdict::Allow,
+            None => deny(
+                "where no stranger gets in: on loopback listeners that no proxy stands before \
+                 (aggregator.publicUrl, trustedProxies, http.allowedHosts)",
+            ),
+            Some(_) if Rights::is_admin(class) => Verdict::Allow,
+            Some(rights) => match rights.admin_scopes() {
+                Some(required) => Verdict::Scope { required },
+                None => deny("for whom auth.admin names: by a scope, a group or a token"),
+            },
+        }
+    }
+
+    fn judge_backend(&self, class: Class, backend: &str, what: What<'_>) -> Verdict {
+        // What nobody may use is not worth asking for more scopes.
+        if let What::Tool(tool, _) = what
+            && let Some(block) = self.block_of(backend, tool)
+        {
+            let (reason, message) = (block.reason(), block.message(backend, tool).into());
+            return Verdict::Deny { reason, message };
+        }
+        match self.lacking(class, backend, what) {
+            None => Verdict::Allow,
+            Some(required) => Verdict::Scope { required },
+        }
+    }
+
+    /// The scopes that are needed, if there are not enough.
+    fn lacking(&self, class: Class, backend: &str, what: What<'_>) -> Option<Arc<Names>> {
+        let rights = self.rights.as_ref()?;
+        Some(rights.names(rights.lacking(class, backend, what)?))
     }
 
     /// Why nobody may use a backend's tool, by the name the backend gives it.
@@ -136,16 +216,6 @@ impl Gate {
         self.blocks.all()
     }
 
-    fn decide_tool(&self, server: &str, tool: &str) -> Verdict {
-        match self.block_of(server, tool) {
-            None => Verdict::Allow,
-            Some(block) => Verdict::Deny {
-                reason: block.reason(),
-                message: block.message(server, tool).into(),
-            },
-        }
-    }
-
     fn changed(&self, has_changed: bool) {
         if has_changed {
             self.edition.send_modify(|edition| *edition += 1);
@@ -154,12 +224,22 @@ impl Gate {
 }
 
 impl Judge for Gate {
-    fn visibility(&self, _principal: &Principal) -> Visibility {
-        Visibility { class: 0, edition: *self.edition.borrow() }
+    fn visibility(&self, principal: &Principal) -> Visibility {
+        Visibility { class: self.class(principal), edition: *self.edition.borrow() }
     }
 
-    fn shows(&self, _visibility: Visibility, entry: &Entry) -> bool {
-        self.decide(&Principal::anonymous(), entry) == Verdict::Allow
+    fn shows(&self, visibility: Visibility, entry: &Entry) -> bool {
+        match self.judge(visibility.class, entry) {
+            Verdict::Allow => true,
+            Verdict::Deny { .. } => false,
+            Verdict::Scope { .. } => {
+                self.rights.as_ref().is_some_and(Rights::shows_what_is_lacking)
+            }
+        }
+    }
+
+    fn knows(&self, Visibility { class, .. }: Visibility, backend: &Handle) -> bool {
+        Rights::is_admin(class) || self.lacking(class, backend.name(), What::Other).is_none()
     }
 
     fn editions(&self) -> watch::Receiver<u64> {

@@ -167,6 +167,7 @@ async fn the_denylist_is_about_tools_of_servers_listed_or_not_and_nothing_else()
         original: "cleanup".into(),
         source,
         item: bytes::Bytes::new(),
+        hints: Hints::WORST,
     };
     for kind in Kind::ALL {
         let verdict = gate.decide(&anybody, &entry(kind, Source::Backend(handle.clone())));

@@ -1,5 +1,7 @@
 //! `/health`: is the process alive? `/ready`: should it get traffic?
 
+use std::sync::Arc;
+
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};
 use tokio::sync::watch;
@@ -43,11 +45,42 @@ pub fn ready(readiness: &Readiness) -> Response<Body> {
     response(status, Body::from(format!(r#"{{"status":"{word}"}}"#)))
 }
 
-/// `GET /ready?verbose`: the same, and the backends; for operators only.
-pub fn ready_verbose(readiness: &Readiness, backends: &[Status]) -> Response<Body> {
-    let (status, word) = readiness.status();
-    let text = serde_json::json!({ "status": word, "backends": backends }).to_string();
-    response(status, Body::from(text))
+/// What operators are told besides.
+#[derive(Clone)]
+pub struct Details {
+    readiness: Readiness,
+    backends: Arc<Backends>,
+}
+
+type Backends = dyn Fn() -> Vec<Status> + Send + Sync;
+
+impl Details {
+    /// `backends` tells how each backend is at the moment.
+    pub fn new(
+        readiness: Readiness,
+        backends: impl Fn() -> Vec<Status> + Send + Sync + 'static,
+    ) -> Self {
+        Self { readiness, backends: Arc::new(backends) }
+    }
+
+    /// `GET /ready`, with the backends if `query` asks for them.
+    pub fn ready(&self, query: Option<&str>) -> Response<Body> {
+        if is_verbose(query) { self.verbose() } else { ready(&self.readiness) }
+    }
+
+    /// `GET /ready?verbose`: readiness, and the backends.
+    pub fn verbose(&self) -> Response<Body> {
+        let (status, word) = self.readiness.status();
+        let backends = (self.backends)();
+        let text = serde_json::json!({ "status": word, "backends": backends }).to_string();
+        response(status, Body::from(text))
+    }
+}
+
+/// Whether the query of `/ready` asks for details.
+pub fn is_verbose(query: Option<&str>) -> bool {
+    let is = |part: &str| part.split('=').next() == Some("verbose");
+    query.is_some_and(|query| query.split('&').any(is))
 }
 
 fn response(status: StatusCode, body: Body) -> Response<Body> {
@@ -91,7 +124,8 @@ mod tests {
             Status { name: "time".into(), state: "connected", error: None },
             Status { name: "git".into(), state: "failed", error: Some("no such file".into()) },
         ];
-        let (status, text) = text(ready_verbose(&readiness, &backends)).await;
+        let details = Details::new(readiness, move || backends.to_vec());
+        let (status, text) = text(details.verbose()).await;
         assert_eq!(status, 200);
         let backends = r#"[{"name":"time","state":"connected"},{"name":"git","state":"failed","error":"no such file"}]"#;
         assert_eq!(text, format!(r#"{{"status":"ready","backends":{backends}}}"#));

@@ -2,36 +2,27 @@
 
 use std::convert::Infallible;
 use std::future;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::header::{ALLOW, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use tower::Service;
 
-use super::health::{self, Readiness};
+use super::health::{self, Details};
 use crate::observe::exposition::Exposition;
 use crate::server::Body;
-use crate::supervise::Status;
-
-type Backends = dyn Fn() -> Vec<Status> + Send + Sync;
 
 /// Answers `/metrics`, `/health`, `/ready` and `/ready?verbose`.
 #[derive(Clone)]
 pub struct Operations {
     exposition: Exposition,
-    readiness: Readiness,
-    backends: Arc<Backends>,
+    details: Details,
 }
 
 impl Operations {
-    /// `backends` tells how each backend is at the moment.
-    pub fn new(
-        exposition: Exposition,
-        readiness: Readiness,
-        backends: impl Fn() -> Vec<Status> + Send + Sync + 'static,
-    ) -> Self {
-        Self { exposition, readiness, backends: Arc::new(backends) }
+    /// Whoever reaches the listener is an operator.
+    pub fn new(exposition: Exposition, details: Details) -> Self {
+        Self { exposition, details }
     }
 
     fn respond(&self, method: &Method, path: &str, query: Option<&str>) -> Response<Body> {
@@ -44,21 +35,13 @@ impl Operations {
             }
             "/metrics" => plain(StatusCode::OK, self.exposition.render().into()),
             "/health" => health::health(),
-            "/ready" if is_verbose(query) => {
-                health::ready_verbose(&self.readiness, &(self.backends)())
-            }
-            "/ready" => health::ready(&self.readiness),
+            "/ready" => self.details.ready(query),
             _ => plain(
                 StatusCode::NOT_FOUND,
                 "here are /metrics, /health, /ready and /ready?verbose\n".into(),
             ),
         }
     }
-}
-
-fn is_verbose(query: Option<&str>) -> bool {
-    let is = |part: &str| part.split('=').next() == Some("verbose");
-    query.is_some_and(|query| query.split('&').any(is))
 }
 
 fn plain(status: StatusCode, body: Body) -> Response<Body> {
@@ -91,13 +74,16 @@ mod tests {
 
     use super::*;
     use crate::observe::exposition;
+    use crate::routes::health::Readiness;
     use crate::server::Shutdown;
+    use crate::supervise::Status;
 
     #[tokio::test]
     async fn each_path_has_its_answer() {
         let readiness = Readiness::new(watch::channel(true).1, Shutdown::new());
         let backends = || vec![Status { name: "time".into(), state: "connected", error: None }];
-        let operations = Operations::new(exposition::install(false), readiness, backends);
+        let operations =
+            Operations::new(exposition::install(false), Details::new(readiness, backends));
         for (method, path, status, says) in [
             (Method::GET, "/metrics", 200, "portcullis_build_info{version="),
             (Method::GET, "/health", 200, "ok"),

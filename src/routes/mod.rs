@@ -7,6 +7,7 @@ pub mod health;
 pub mod mcp;
 pub mod metrics;
 mod open;
+mod ready;
 pub mod sse;
 pub mod stdio;
 pub mod welcome;
@@ -143,6 +144,10 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         match Path::parse(request.uri().path()) {
             Path::Mcp | Path::Server(_) | Path::Sse | Path::Message => {
+                Either::Right(self.mcp.call(request))
+            }
+            // What it tells is not for everybody.
+            Path::Ready if health::is_verbose(request.uri().query()) => {
                 Either::Right(self.mcp.call(request))
             }
             Path::Health | Path::Ready | Path::Welcome | Path::WellKnown(_) | Path::Unknown => {

@@ -32,7 +32,7 @@ use crate::layers::http::streams::Streams;
 use crate::mcp::{Capabilities, header as mcp_header};
 use crate::outbound::Trust;
 use crate::policy::Gate as Policy;
-use crate::routes::health::Readiness;
+use crate::routes::health::{Details, Readiness};
 use crate::routes::mcp::{Ending, Shared};
 use crate::routes::sse::Sse;
 use crate::routes::welcome::WayIn;
@@ -109,17 +109,20 @@ impl Gate {
         let shutdown = Shutdown::new();
         let readiness = Readiness::new(watch::channel(true).1, shutdown.clone());
         let config = with_public_url();
+        let authenticator = authenticator(&config, &context.background);
         let shared = Shared {
             sessions: sessions.clone(),
             registry,
             catalogue: catalogue.clone(),
+            gate: policy.clone(),
+            authenticator: authenticator.clone(),
+            details: Details::new(readiness.clone(), Vec::new),
             keep_alive: config.http.keep_alive,
             stream_grace: config.auth.stream_grace,
             streams: Streams::new(config.http.max_streams),
             sse: Sse::default(),
             is_streamable: true,
         };
-        let authenticator = authenticator(&config, &context.background);
         let parts = Parts {
             shared: Arc::new(shared),
             catalogue,

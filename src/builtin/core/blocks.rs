@@ -174,10 +174,12 @@ impl Tools {
         });
         match found.and_then(|entry| self.tool(entry, &view)) {
             Some(tool) => Ok(vec![tool]),
-            None => Err(match self.catalogue.missing(&endpoint, Kind::Tool, name) {
-                Error::UnknownTool(_) => format!("server {server} lists no tool {name:?}"),
-                is_down => is_down.to_string(),
-            }),
+            None => {
+                Err(match self.catalogue.missing(&endpoint, Kind::Tool, name, view.visibility) {
+                    Error::UnknownTool(_) => format!("server {server} lists no tool {name:?}"),
+                    is_down => is_down.to_string(),
+                })
+            }
         }
     }
 
@@ -216,7 +218,9 @@ impl Tools {
         let mut tools: BTreeMap<_, _> =
             nameless.map(|it| ((it.hidden.clone(), it.original.clone()), None)).collect();
         tools.extend(exposed.into_iter().map(|(tool, name)| (tool, Some(name))));
-        let blocked = tools.iter().filter_map(|((server, tool), name)| {
+        let is_told = |server: &str, tool: &str| self.gate.tells_of(&call.principal, server, tool);
+        let told = tools.iter().filter(|((server, tool), _)| is_told(server, tool));
+        let blocked = told.filter_map(|((server, tool), name)| {
             let block = self.gate.block_of(server, tool)?;
             Some(row(server, tool, name.as_deref(), block))
         });
@@ -226,6 +230,7 @@ impl Tools {
             .iter()
             .filter(|it| !tools.contains_key(&(Arc::clone(&it.server), Arc::clone(&it.tool))));
         let gone: Vec<_> = gone
+            .filter(|it| is_told(&it.server, &it.tool))
             .filter_map(|it| {
                 let block = self.gate.block_of(&it.server, &it.tool)?;
                 Some(row(&it.server, &it.tool, None, block))

@@ -20,7 +20,7 @@ const GET: Definition = Definition {
 };
 
 pub(super) fn entry(parts: &Parts) -> Arc<Entry> {
-    GET.entry(Role::Look, Get(Arc::clone(&parts.set_up.config)))
+    GET.entry(Role::Inspect, Get(Arc::clone(&parts.set_up.config)))
 }
 
 #[derive(Debug)]

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json, json};
 
-use crate::backends::{BackendState, Kind, Offer, REDACTED, Transport, shown_arguments, shown_url};
+use crate::backends::{BackendState, Kind, REDACTED, Transport, shown_arguments, shown_url};
+use crate::builtin::reach::{Counts, Reach};
+use crate::call::Call;
 use crate::definitions::{Quarantined, Server};
 use crate::supervise::Registry;
 
@@ -14,62 +16,83 @@ pub(super) struct Inventory {
     pub(super) registry: Arc<Registry>,
     pub(super) servers: Arc<[Server]>,
     pub(super) quarantined: Arc<[Quarantined]>,
+    pub(super) reach: Reach,
 }
 
 /// One of them at one moment.
 #[derive(Debug)]
 pub(super) struct Known<'a> {
     pub(super) name: &'a str,
+    /// Whether that is its name; else it says where its definition is.
+    is_named: bool,
     /// None of one whose definition is wrong.
     pub(super) definition: Option<&'a Server>,
     /// What people call its state.
     pub(super) state: &'static str,
     pub(super) error: Option<Arc<str>>,
-    /// What it offers, as long as it can be called.
-    pub(super) offer: Option<Arc<Offer>>,
+    /// How much it offers to the caller, as long as it can be called.
+    pub(super) counts: Option<Counts>,
 }
 
 impl Inventory {
-    /// All of them, by name.
-    pub(super) fn all(&self) -> Vec<Known<'_>> {
-        let quarantined = self.quarantined.iter().map(Known::quarantined);
-        let mut all: Vec<_> = self.right().chain(quarantined).collect();
+    /// All that a caller is told of, by name.
+    pub(super) fn all(&self, call: &Call) -> Vec<Known<'_>> {
+        let mut all: Vec<_> = self.right(call).chain(self.wrong(call)).collect();
         all.sort_by_key(|known| known.name);
         all
     }
 
     /// The one of that name; of two with one name, one has a wrong definition, and the other one
     /// counts.
-    pub(super) fn get(&self, name: &str) -> Option<Known<'_>> {
-        let quarantined = self.quarantined.iter().filter(|it| it.name.is_some());
-        self.right().chain(quarantined.map(Known::quarantined)).find(|known| known.name == name)
+    pub(super) fn get(&self, call: &Call, name: &str) -> Option<Known<'_>> {
+        let right = self.servers.iter().filter(|server| *server.config.name == *name);
+        let mut right = right.filter_map(|server| self.known(call, server));
+        let wrong = || self.wrong(call).find(|known| known.is_named && known.name == name);
+        right.next().or_else(wrong)
     }
 
-    fn right(&self) -> impl Iterator<Item = Known<'_>> {
-        self.servers.iter().map(|server| Known::right(server, &self.registry))
+    fn right(&self, call: &Call) -> impl Iterator<Item = Known<'_>> {
+        self.servers.iter().filter_map(|server| self.known(call, server))
+    }
+
+    fn known<'a>(&self, call: &Call, server: &'a Server) -> Option<Known<'a>> {
+        let Some(handle) = self.registry.get(&server.config.name) else {
+            return self
+                .reach
+                .is_everything(call)
+                .then(|| Known::right(server, &BackendState::Stopped, None));
+        };
+        let seen = self.reach.look(call, handle)?;
+        Some(Known::right(server, &handle.state(), seen.counts))
+    }
+
+    /// Those with a wrong definition are the business of whoever can correct it.
+    fn wrong(&self, call: &Call) -> impl Iterator<Item = Known<'_>> {
+        let is_told = self.reach.is_everything(call);
+        self.quarantined.iter().filter(move |_| is_told).map(Known::quarantined)
     }
 }
 
 impl<'a> Known<'a> {
-    fn right(server: &'a Server, registry: &Registry) -> Self {
-        let handle = registry.get(&server.config.name);
-        let state = handle.map_or(BackendState::Stopped, |handle| handle.state());
+    fn right(server: &'a Server, state: &BackendState, counts: Option<Counts>) -> Self {
         Self {
+            is_named: true,
             name: &server.config.name,
             definition: Some(server),
             state: state.word(&server.config.transport),
             error: state.error().cloned(),
-            offer: state.offer().cloned(),
+            counts,
         }
     }
 
     fn quarantined(object: &'a Quarantined) -> Self {
         Self {
+            is_named: object.name.is_some(),
             name: object.name(),
             definition: None,
             state: "quarantined",
             error: Some(object.error().into()),
-            offer: None,
+            counts: None,
         }
     }
 
@@ -111,14 +134,14 @@ impl<'a> Known<'a> {
         fields
     }
 
-    /// How many tools the server itself has, as long as it can be called.
+    /// How many tools the server itself has for the caller, as long as it can be called.
     pub(super) fn tools(&self) -> Option<usize> {
         self.count(Kind::Tool)
     }
 
     /// The same of anything else.
     pub(super) fn count(&self, kind: Kind) -> Option<usize> {
-        self.offer.as_ref().map(|offer| offer.items(kind).len())
+        self.counts.map(|counts| counts[kind as usize])
     }
 }
 

@@ -41,8 +41,8 @@ pub(super) fn entries(inventory: &Arc<Inventory>) -> [Arc<Entry>; 2] {
 struct List(Arc<Inventory>);
 
 impl Run for List {
-    fn run<'a>(&'a self, _call: &'a Call, given: Given) -> BoxFuture<'a, ToolResult> {
-        let list = list(&self.0, given.flag("showAll"), given.flag("verbose"));
+    fn run<'a>(&'a self, call: &'a Call, given: Given) -> BoxFuture<'a, ToolResult> {
+        let list = list(&self.0, call, given.flag("showAll"), given.flag("verbose"));
         future::ready(ToolResult::json(&list)).boxed()
     }
 }
@@ -51,9 +51,9 @@ impl Run for List {
 struct Get(Arc<Inventory>);
 
 impl Run for Get {
-    fn run<'a>(&'a self, _call: &'a Call, given: Given) -> BoxFuture<'a, ToolResult> {
+    fn run<'a>(&'a self, call: &'a Call, given: Given) -> BoxFuture<'a, ToolResult> {
         let name = given.required("name");
-        let result = match self.0.get(name) {
+        let result = match self.0.get(call, name) {
             Some(known) => ToolResult::json(&info(&known, true)),
             None => {
                 ToolResult::error(format!("Failed to get MCP server: MCP server {name} not found"))
@@ -63,9 +63,9 @@ impl Run for Get {
     }
 }
 
-fn list(inventory: &Inventory, show_all: bool, verbose: bool) -> Json {
+fn list(inventory: &Inventory, call: &Call, show_all: bool, verbose: bool) -> Json {
     let (mut servers, mut hidden) = (Vec::new(), 0);
-    for known in inventory.all() {
+    for known in inventory.all(call) {
         if known.state == "failed" && !show_all {
             hidden += 1;
             continue;

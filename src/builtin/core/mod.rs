@@ -13,6 +13,7 @@ use std::sync::Arc;
 use inventory::Inventory;
 
 use super::Parts;
+use super::reach::Reach;
 use crate::catalogue::Entry;
 
 pub(super) fn entries(parts: &Parts) -> Vec<Arc<Entry>> {
@@ -20,6 +21,7 @@ pub(super) fn entries(parts: &Parts) -> Vec<Arc<Entry>> {
         registry: Arc::clone(&parts.registry),
         servers: Arc::clone(&parts.set_up.servers),
         quarantined: Arc::clone(&parts.set_up.quarantined),
+        reach: Reach::new(parts),
     });
     let mut entries = vec![config::entry(parts)];
     entries.extend(mcpserver::entries(&inventory));

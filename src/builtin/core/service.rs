@@ -68,7 +68,7 @@ struct List(Arc<Services>);
 impl Run for List {
     fn run<'a>(&'a self, call: &'a Call, _given: Given) -> BoxFuture<'a, ToolResult> {
         let mut services = vec![self.0.aggregator(call)];
-        services.extend(self.0.inventory.all().iter().map(service));
+        services.extend(self.0.inventory.all(call).iter().map(service));
         let total = services.len();
         let list = json!({ "services": services, "total": total });
         future::ready(ToolResult::json(&list)).boxed()
@@ -83,7 +83,7 @@ impl Run for Status {
         let name = given.required("name");
         let status = match name {
             AGGREGATOR => Some(self.0.aggregator(call)),
-            name => self.0.inventory.get(name).as_ref().map(service),
+            name => self.0.inventory.get(call, name).as_ref().map(service),
         };
         let result = match status {
             Some(status) => ToolResult::json(&status),
@@ -101,7 +101,7 @@ impl Services {
         let view = self.catalogue.view(&call.client, &call.principal);
         let face = self.catalogue.face(&Endpoint::Aggregate, &view);
         let count = |kind| face.as_ref().map_or(0, |face| offered(face, kind));
-        let all = self.inventory.all();
+        let all = self.inventory.all(call);
         json!({
             "name": AGGREGATOR,
             "service_type": "Aggregator",
@@ -114,7 +114,7 @@ impl Services {
                 "resources": count(Kind::Resource),
                 "prompts": count(Kind::Prompt),
                 "blocked_tools": self.blocked(call),
-                "servers_connected": all.iter().filter(|known| known.offer.is_some()).count(),
+                "servers_connected": all.iter().filter(|known| known.counts.is_some()).count(),
                 "servers_total": all.len(),
                 "event_handler_running": self.catalogue.is_kept_up_to_date(),
             },

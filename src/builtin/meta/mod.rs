@@ -20,7 +20,7 @@ use super::arguments::Given;
 use super::tool::{Definition, Run};
 use crate::backends::Background;
 use crate::call::{Call, Endpoint, Error, ToolResult};
-use crate::catalogue::{Catalogue, Entry, Face, Kind, Role};
+use crate::catalogue::{Catalogue, Entry, Face, Kind, Role, Visibility};
 use item::Object;
 
 /// With how many items a face is read by the worker itself. Reading takes some 20 us for each, and
@@ -46,17 +46,20 @@ struct Scene {
     catalogue: Arc<Catalogue>,
     face: Arc<Face>,
     endpoint: Endpoint,
+    visibility: Visibility,
 }
 
 impl Scene {
     /// Why there is nothing of that name: the text of its own kind, or that its backend is down.
     fn missing(&self, kind: Kind, key: &str, not_found: &str) -> ToolResult {
-        ToolResult::error(match self.catalogue.missing(&self.endpoint, kind, key) {
-            Error::UnknownTool(_) | Error::UnknownPrompt(_) | Error::UnknownResource(_) => {
-                format!("{not_found}: {key}")
-            }
-            down => down.to_string(),
-        })
+        ToolResult::error(
+            match self.catalogue.missing(&self.endpoint, kind, key, self.visibility) {
+                Error::UnknownTool(_) | Error::UnknownPrompt(_) | Error::UnknownResource(_) => {
+                    format!("{not_found}: {key}")
+                }
+                down => down.to_string(),
+            },
+        )
     }
 
     /// All that a backend says of one thing, and where it is from.
@@ -98,7 +101,7 @@ impl Run for Look {
                 return ToolResult::error("this endpoint shows no server");
             };
             let (catalogue, endpoint) = (Arc::clone(catalogue), call.endpoint.clone());
-            let scene = Scene { catalogue, face, endpoint };
+            let scene = Scene { catalogue, face, endpoint, visibility: view.visibility };
             let items: usize = Kind::ALL.iter().map(|kind| scene.face.items(*kind).len()).sum();
             if items <= MAX_ITEMS_INLINE {
                 return (self.answer)(&scene, &given);

@@ -263,10 +263,13 @@ async fn the_values_of_the_argument_are_the_members_that_have_the_tool_now() {
     gate.registry.get("a").unwrap().publish(crate::backends::BackendState::Stopped);
     changes.recv().await.unwrap();
     assert_eq!(gate.tools(&anybody()).await, ["x_fam_u"]);
-    let down = |server: &str| gate.catalogue.down_in_family("fam", server);
+    let down = |server: &str| gate.catalogue.down_in_family("fam", server, Visibility::default());
     let error = down("a").expect("a member that is down").to_string();
     assert_eq!(error, "backend a is not available (stopped)");
     assert!(down("b").is_none() && down("c").is_none());
-    let missing = gate.catalogue.missing(&AGGREGATE, Kind::Tool, "x_fam_t").to_string();
+    let missing = gate
+        .catalogue
+        .missing(&AGGREGATE, Kind::Tool, "x_fam_t", Visibility::default())
+        .to_string();
     assert_eq!(missing, "backend a is not available (stopped)");
 }

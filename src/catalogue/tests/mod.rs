@@ -48,6 +48,10 @@ impl Judge for Everything {
         true
     }
 
+    fn knows(&self, _: Visibility, _: &Handle) -> bool {
+        true
+    }
+
     fn editions(&self) -> watch::Receiver<u64> {
         self.0.subscribe()
     }
@@ -335,7 +339,9 @@ async fn an_endpoint_of_its_own_says_what_the_backend_says_of_itself() {
     assert!(offer.initialized.starts_with(br#"{"protocolVersion""#));
     let error = gate.catalogue.server(&"down".into()).await.unwrap_err();
     assert_eq!(error.to_string(), "backend down is not available (starting)");
-    let missing = |name| gate.catalogue.missing(&AGGREGATE, Kind::Tool, name).to_string();
+    let missing = |name| {
+        gate.catalogue.missing(&AGGREGATE, Kind::Tool, name, Visibility::default()).to_string()
+    };
     assert_eq!(missing("x_down_now"), "backend down is not available (starting)");
     assert_eq!(missing("x_up_now"), "tool not found: x_up_now");
     assert_eq!(missing("x_none_now"), "tool not found: x_none_now");

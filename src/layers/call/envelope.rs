@@ -30,10 +30,12 @@ impl Envelope {
     /// The response to the tool call.
     ///
     /// # Errors
-    /// With the errors that are about the client's session and not about the tool.
+    /// With the errors that are about the client's session or its proof and not about the tool.
     pub(super) fn wrap(self, answer: Result<Response, Error>) -> Result<Response, Error> {
         let (bytes, outcome) = match answer {
-            Err(error @ (Error::NotHome { .. } | Error::Cancelled)) => return Err(error),
+            Err(error @ (Error::NotHome { .. } | Error::Scope { .. } | Error::Cancelled)) => {
+                return Err(error);
+            }
             Err(error) => ((self.render)(Some(&self.id), &error), error.outcome()),
             Ok(Response { bytes, outcome }) => (bytes, outcome),
         };

@@ -54,12 +54,24 @@ impl<S> Policy<S> {
             // What is in a list is decided entry by entry, by whoever makes it.
             Route::List(_) => Verdict::Allow,
         };
-        match verdict {
-            Verdict::Allow => Ok(()),
-            Verdict::Deny { reason, message } => {
-                denied(reason);
-                Err(Error::Denied(message))
-            }
+        allowed(verdict)
+    }
+}
+
+/// What a verdict means to whoever asks, counted.
+///
+/// # Errors
+/// When it is not to be.
+pub fn allowed(verdict: Verdict) -> Result<(), Error> {
+    match verdict {
+        Verdict::Allow => Ok(()),
+        Verdict::Deny { reason, message } => {
+            denied(reason);
+            Err(Error::Denied(message))
+        }
+        Verdict::Scope { required } => {
+            denied("scope");
+            Err(Error::Scope { required })
         }
     }
 }

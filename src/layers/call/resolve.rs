@@ -96,12 +96,12 @@ impl<S> Resolve<S> {
             Method::GetPrompt => {
                 let name = required(params.name.as_ref(), "name")?;
                 let prompt = catalogue.resolve_prompt(endpoint, name, &view);
-                self.found(call, prompt, Kind::Prompt, name)?
+                self.found(call, prompt, Kind::Prompt, name, &view)?
             }
             Method::ReadResource | Method::Subscribe | Method::Unsubscribe => {
                 let uri = required(params.uri.as_ref(), "uri")?;
                 let resource = catalogue.resolve_resource(endpoint, uri, &view);
-                self.found(call, resource, Kind::Resource, uri)?
+                self.found(call, resource, Kind::Resource, uri, &view)?
             }
             Method::Complete => self.completed(call, &view)?,
             Method::Initialize
@@ -123,7 +123,7 @@ impl<S> Resolve<S> {
         match self.catalogue.resolve_tool(&call.endpoint, name, view) {
             Some(Named::Entry(entry)) => Ok(Route::Entry(entry)),
             Some(Named::Family(family)) => self.instance(call, family, view),
-            None => self.found(call, None, Kind::Tool, name),
+            None => self.found(call, None, Kind::Tool, name, view),
         }
     }
 
@@ -135,8 +135,10 @@ impl<S> Resolve<S> {
             Some(Named::Entry(_)) | None => family,
         };
         let Some(available) = family.available() else {
-            // Nobody may know of any: policy says why.
-            return Ok(Route::Entry(Arc::clone(family.first())));
+            // The client may know of none: policy says why.
+            let meant = text_argument(call, &family.name.instance_arg);
+            let meant = meant.and_then(|server| family.instance(&server));
+            return Ok(Route::Entry(Arc::clone(meant.unwrap_or(family.first()))));
         };
         let (tool, argument) = (&family.exposed, &family.name.instance_arg);
         let message = call.request.message();
@@ -161,7 +163,8 @@ impl<S> Resolve<S> {
             InvalidParams(format!("the {argument:?} parameter must be one of {available}"))
         })?;
         let entry = family.instance(&server).cloned().ok_or_else(|| {
-            self.catalogue.down_in_family(&family.name.name, &server).unwrap_or_else(|| {
+            let down = self.catalogue.down_in_family(&family.name.name, &server, view.visibility);
+            down.unwrap_or_else(|| {
                 let why = format!("is not available on server {server:?} (available: {available})");
                 invalid(format!("tool {tool} {why}"))
             })
@@ -181,6 +184,7 @@ impl<S> Resolve<S> {
         entry: Option<Arc<Entry>>,
         kind: Kind,
         key: &str,
+        view: &View,
     ) -> Result<Route, Error> {
         if let Some(entry) = entry {
             return Ok(Route::Entry(entry));
@@ -188,7 +192,7 @@ impl<S> Resolve<S> {
         let unlisted = self.catalogue.backend(&call.endpoint);
         unlisted
             .map(Route::Backend)
-            .ok_or_else(|| self.catalogue.missing(&call.endpoint, kind, key))
+            .ok_or_else(|| self.catalogue.missing(&call.endpoint, kind, key, view.visibility))
     }
 
     /// Where an argument is completed: whoever has the prompt or the template.
@@ -204,13 +208,20 @@ impl<S> Resolve<S> {
             }
             None => return Err(InvalidParams("\"ref\" is missing".to_owned()).into()),
         };
-        self.found(call, entry, kind, key)
+        self.found(call, entry, kind, key, view)
     }
 }
 
 fn required<'a>(text: Option<&'a Text>, field: &str) -> Result<&'a str, Error> {
     let text = text.ok_or_else(|| InvalidParams(format!("\"{field}\" is missing")))?;
     Ok(&text.value)
+}
+
+/// The value of an argument, if it is a text that stands there once.
+fn text_argument(call: &Call, argument: &str) -> Option<Box<str>> {
+    let given = call.request.message().bytes(call.request.params().arguments?);
+    let found = member(given, argument).ok()??;
+    serde_json::from_slice(&given[found.value.start..found.value.end]).ok()
 }
 
 fn unknown_method(call: &Call) -> Error {

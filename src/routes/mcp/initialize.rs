@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use super::{Mcp, Stack, json, principal};
 use crate::call::{Endpoint, Principal};
 use crate::error::Error;
+use crate::layers::call::policy::allowed;
 use crate::mcp::splice::{quoted, splice};
 use crate::mcp::{Capabilities, Message, ProtocolVersion, Span, header, response};
 use crate::server::Body;
@@ -53,13 +54,22 @@ impl<S: Stack> Mcp<S> {
         let version = negotiate(&params.protocol_version);
         let result = match endpoint {
             Endpoint::Aggregate => aggregate(version),
-            Endpoint::Server(name) => self.server(name, version).await?,
+            Endpoint::Server(name) => {
+                self.may_enter(principal, endpoint)?;
+                self.server(name, version).await?
+            }
         };
         let session = self.shared.sessions.open(principal, version, capabilities)?;
         metrics::counter!("portcullis_sessions_opened_total", "version" => version.as_str())
             .increment(1);
         let id = message.id().expect("a request has an id");
         Ok((session, response::result(&id, &result)))
+    }
+
+    /// Whom a backend's endpoint has nothing for need not begin a session there.
+    fn may_enter(&self, principal: &Principal, endpoint: &Endpoint) -> Result<(), Error> {
+        let Some(backend) = self.shared.catalogue.backend(endpoint) else { return Ok(()) };
+        Ok(allowed(self.shared.gate.decide_unread(principal, &backend, None))?)
     }
 
     /// What one backend says of itself, under the revision agreed on with this client.

@@ -25,14 +25,18 @@ use http::{HeaderValue, Method, Request, Response, header};
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
+use super::health::Details;
 use super::sse::Sse;
 use super::{Answer, Path};
+use crate::authn::{Authenticator, Refusal, challenge};
 use crate::call::{self, Call, Endpoint, Principal, Reply};
 use crate::catalogue::Catalogue;
 use crate::error::Error;
 use crate::layers::http::body_limit::Limited;
+use crate::layers::http::connected;
 use crate::layers::http::streams::Streams;
 use crate::mcp::{RequestId, header as mcp_header};
+use crate::policy::Gate;
 use crate::server::{Body, BoxError};
 use crate::sessions::{Keeper, Session, Sessions, Working};
 use crate::supervise::Registry;
@@ -45,6 +49,12 @@ pub struct Shared {
     pub registry: Arc<Registry>,
     /// What they offer.
     pub catalogue: Arc<Catalogue>,
+    /// Who may use it.
+    pub gate: Arc<Gate>,
+    /// Tells clients what they need to get in.
+    pub authenticator: Arc<Authenticator>,
+    /// How the gateway is.
+    pub details: Details,
     /// A quiet stream gets a comment this often; a call without an answer becomes a stream then.
     pub keep_alive: Duration,
     /// How long a stream may outlive the proof of who reads it.
@@ -110,6 +120,26 @@ impl<S: Stack> Mcp<S> {
         }
     }
 
+    /// The answer to a request that fails. A client that needs more scopes is told where to get them.
+    pub(super) fn refusal<B>(
+        &self,
+        request: &Request<B>,
+        error: &Error,
+        id: Option<&RequestId>,
+    ) -> Response<Body> {
+        let mut response = failure(error, id);
+        if let Error::Call(call::Error::Scope { required }) = error {
+            let authenticator = &self.shared.authenticator;
+            let (origin, path) = (connected::origin(request), request.uri().path());
+            let metadata = authenticator.resources().metadata_url(origin, path);
+            let refusal = Refusal::Scope { required: Arc::clone(required) };
+            let challenge = challenge(&refusal, metadata.as_deref(), authenticator.required());
+            let challenge = challenge.map(|challenge| (header::WWW_AUTHENTICATE, challenge));
+            response.headers_mut().extend(challenge);
+        }
+        response
+    }
+
     /// The session that a request names.
     fn session<B>(&self, request: &Request<B>) -> Result<Session, Error> {
         let token = request.headers().get(mcp_header::SESSION_ID).ok_or(Error::NoSession)?;
@@ -136,6 +166,7 @@ where
         Box::pin(async move {
             let path = Path::parse(request.uri().path());
             let (is_sse, is_message) = (path == Path::Sse, path == Path::Message);
+            let is_ready = path == Path::Ready;
             let endpoint = path.endpoint().filter(|_| this.shared.is_streamable);
             let (head, body) = request.into_parts();
             let request = Request::from_parts(head, body.collect().await?);
@@ -143,6 +174,7 @@ where
                 Some(endpoint) => this.handle(request, endpoint).await,
                 None if is_sse => this.sse(&request),
                 None if is_message => this.message(request).await,
+                None if is_ready => this.ready(&request),
                 None => Err(Error::NotFound),
             }
         })
@@ -150,7 +182,7 @@ where
 }
 
 /// Who the edge stack found to be asking.
-fn principal<B>(request: &Request<B>) -> Arc<Principal> {
+pub(super) fn principal<B>(request: &Request<B>) -> Arc<Principal> {
     request.extensions().get::<Arc<Principal>>().cloned().expect("authentication came before")
 }
 

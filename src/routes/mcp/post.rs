@@ -6,7 +6,7 @@ use http::{Request, Response, StatusCode};
 
 use super::decode::{Inbound, decode};
 use super::request::Answer;
-use super::{Mcp, Stack, accept, failure, json, principal, stream};
+use super::{Mcp, Stack, accept, json, principal, stream};
 use crate::call::Endpoint;
 use crate::error::Error;
 use crate::layers::http::rate_limit::Charge;
@@ -25,7 +25,7 @@ impl<S: Stack> Mcp<S> {
             Inbound::One(message) => {
                 let id = message.id();
                 let answered = self.one(&request, endpoint, message).await;
-                Ok(answered.unwrap_or_else(|error| failure(&error, id.as_ref())))
+                Ok(answered.unwrap_or_else(|error| self.refusal(&request, &error, id.as_ref())))
             }
             Inbound::Batch(messages) => self.batch(&request, &endpoint, messages).await,
         }

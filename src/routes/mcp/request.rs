@@ -186,7 +186,9 @@ impl<S: Stack> Mcp<S> {
 
 fn failed(id: &mcp::RequestId, error: call::Error) -> Answer {
     match error {
-        error @ call::Error::NotHome { .. } => Answer::Gone(error.into()),
+        error @ (call::Error::NotHome { .. } | call::Error::Scope { .. }) => {
+            Answer::Gone(error.into())
+        }
         error => Answer::Message(render_call(Some(id), &error)),
     }
 }
