@@ -7,7 +7,7 @@ use crate::config::{Fields, Section, Shown};
 
 /// The headers in which a trusted proxy says who is calling, with the names that MCP Runtime gives
 /// them.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeaderNames {
     /// The person.
     pub human: HeaderName,

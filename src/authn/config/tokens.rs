@@ -1,6 +1,9 @@
 //! `auth.tokens`: bearer tokens that the configuration knows, by their digests.
 
+use std::hash::{Hash, Hasher};
+
 use aws_lc_rs::digest::{SHA256, digest};
+use constant_time_eq::constant_time_eq_32;
 use serde_json::{Value as Json, json};
 
 use crate::call::Names;
@@ -20,8 +23,28 @@ pub struct Token {
 }
 
 /// A SHA-256 digest. Tokens have 256 random bits, so nothing slower is needed to keep them safe.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+///
+/// Two are compared in constant time, and `Debug` shows none: it would do for trying guesses.
+#[derive(Clone, Copy, Default, Eq)]
 pub struct Digest(pub [u8; 32]);
+
+impl PartialEq for Digest {
+    fn eq(&self, other: &Self) -> bool {
+        constant_time_eq_32(&self.0, &other.0)
+    }
+}
+
+impl Hash for Digest {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+impl std::fmt::Debug for Digest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Digest([redacted])")
+    }
+}
 
 impl Digest {
     /// The digest of a token.
