@@ -52,6 +52,23 @@ impl Shown for HeaderNames {
     }
 }
 
+/// MCP Runtime's header for its own sessions, which belongs to an identity.
+const SESSION: HeaderName = HeaderName::from_static("x-mcp-agent-session");
+
+impl HeaderNames {
+    /// The headers that hold or may hold who somebody is: those with these names, and those with
+    /// the default ones.
+    pub(in crate::authn) fn all(&self) -> Vec<HeaderName> {
+        let Self { human, agent, team } = Self::default();
+        let own = [&self.human, &self.agent, &self.team].map(HeaderName::clone);
+        let mut names = vec![human, agent, team, SESSION];
+        names.extend(own);
+        names.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
+        names.dedup();
+        names
+    }
+}
+
 fn header_name(text: &str) -> Result<HeaderName, String> {
     text.parse().map_err(|_| "is not a header's name".to_owned())
 }

@@ -15,7 +15,7 @@ use crate::config::{Fields, Section, Shown, write_duration};
 pub use header::HeaderNames;
 pub use issuer::{Algorithm, Introspection, Issuer, Jwks};
 pub use mtls::Mtls;
-pub use tokens::{Digest, Token};
+pub use tokens::{Digest, Token, name};
 
 /// How callers prove who they are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

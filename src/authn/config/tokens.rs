@@ -99,8 +99,11 @@ impl Shown for Token {
     }
 }
 
-/// Without what separates names in scopes and lists.
-fn name(text: &str) -> Result<Box<str>, String> {
+/// A name of a token, a scope or a group: without what separates names in scopes and lists.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn name(text: &str) -> Result<Box<str>, String> {
     let plain = text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'));
     if text.is_empty() || text.len() > 100 || !plain {
         return Err("is not a name; use 1 to 100 printable characters without spaces".to_owned());
