@@ -1,10 +1,9 @@
 //! What the gateway listens on.
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use tracing::warn;
 
-use super::config::{Config, NO_AUDIENCE};
-use crate::authn::Mode;
+use super::config::Config;
 use crate::server::{Listeners, Transport};
 
 /// The listener of operators.
@@ -36,15 +35,9 @@ pub(super) fn mcp_listeners(config: &Config) -> anyhow::Result<Option<Listeners>
     }
     if let Some(inherited) = Listeners::inherited()? {
         // The loader has seen `aggregator.host`, which means nothing here.
-        ensure!(
-            inherited.is_loopback()
-                || config.auth.mode != Mode::None
-                || config.auth.allow_unauthenticated,
-            "the sockets handed over let others in, and auth.mode none asks nobody who they are; \
-             listen on loopback, choose another auth.mode, or set auth.allowUnauthenticated: true \
-             if that is what you want"
-        );
-        ensure!(config.has_audience(inherited.is_loopback()), "aggregator.publicUrl {NO_AUDIENCE}");
+        if let Some(fault) = config.exposed_fault(inherited.is_loopback()) {
+            bail!("the sockets handed over let others in, {fault}");
+        }
         return Ok(Some(inherited));
     }
     Listeners::bind(&aggregator.host.to_string(), aggregator.port)

@@ -1,9 +1,11 @@
 //! What `serve` says on standard output: where it listens, how the backends are, what to paste.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use url::Url;
 
+use crate::authn;
 use crate::routes::welcome::WayIn;
 use crate::server::{Listeners, Transport};
 use crate::supervise::Status;
@@ -34,6 +36,7 @@ pub(super) fn way_in(
 /// Where the gateway listens, one line each, and who may call.
 pub(super) fn addresses(
     transport: Transport,
+    auth: &authn::Config,
     mcp: Option<&Listeners>,
     metrics: Option<&Listeners>,
 ) -> String {
@@ -44,13 +47,41 @@ pub(super) fn addresses(
             let _ = writeln!(text, "{what} on http://{address}{path}");
         }
     }
-    let who = match mcp {
-        Some(mcp) if mcp.is_loopback() => "everybody on this machine may call",
-        Some(_) => "everybody may call",
-        None => "whoever started the gateway may call, on its standard input",
-    };
-    let _ = writeln!(text, "authentication: none, {who}");
+    text.push_str(&authentication(auth, mcp.map(Listeners::is_loopback)));
     text
+}
+
+fn authentication(auth: &authn::Config, is_loopback: Option<bool>) -> String {
+    let (mode, who) = (auth.mode.word(), who_may_call(auth, is_loopback));
+    format!("authentication: {mode}, {who} may call\n")
+}
+
+/// Who may call, in words; `is_loopback` says it of the listeners, if there are any.
+fn who_may_call(auth: &authn::Config, is_loopback: Option<bool>) -> Cow<'static, str> {
+    let names = &auth.header;
+    match (auth.mode, is_loopback) {
+        (authn::Mode::None, Some(true)) => "everybody on this machine".into(),
+        (authn::Mode::None, Some(false)) => "everybody".into(),
+        (authn::Mode::None, None) => "whoever started the gateway".into(),
+        (authn::Mode::Oauth, _) => {
+            let issuers: Vec<_> = auth.issuers.iter().map(|it| &*it.issuer).collect();
+            format!("whoever has an access token of {}", issuers.join(" or ")).into()
+        }
+        (authn::Mode::Tokens, _) => match auth.tokens.as_slice() {
+            [one] => format!("whoever has the token {}", one.name).into(),
+            tokens => format!("whoever has one of {} tokens", tokens.len()).into(),
+        },
+        (authn::Mode::Header, _) => {
+            format!("whoever trusted proxies name in {} or {}", names.human, names.agent).into()
+        }
+        (authn::Mode::Mtls, _) if auth.mtls.trust_domain.is_empty() => {
+            "whoever has a client certificate with a SPIFFE id or DNS name".into()
+        }
+        (authn::Mode::Mtls, _) => {
+            let domain = &auth.mtls.trust_domain;
+            format!("whoever has a client certificate with a SPIFFE id of {domain}").into()
+        }
+    }
 }
 
 /// Each backend and its state, and the block for a client's `mcp.json`.
@@ -74,6 +105,59 @@ pub(super) fn backends(status: &[Status], way: &WayIn) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::authn::{Config, Digest, Issuer, Mode, Token};
+
+    #[test]
+    fn the_line_of_each_mode_says_in_words_who_may_call() {
+        let mode = |mode| Config { mode, ..Config::default() };
+        let issuer = |url: &str| Issuer { issuer: url.into(), ..Issuer::default() };
+        let issuers = vec![issuer("https://a.example"), issuer("https://b.example")];
+        let token = |name: &str| Token {
+            name: name.into(),
+            digest: Digest::of(b"sesame"),
+            ..Token::default()
+        };
+        let mut mtls = mode(Mode::Mtls);
+        mtls.mtls.trust_domain = "example.org".into();
+        for (auth, is_loopback, line) in [
+            (mode(Mode::None), Some(true), "none, everybody on this machine may call"),
+            (mode(Mode::None), Some(false), "none, everybody may call"),
+            (mode(Mode::None), None, "none, whoever started the gateway may call"),
+            (
+                Config { issuers, ..mode(Mode::Oauth) },
+                Some(false),
+                "oauth, whoever has an access token of https://a.example or https://b.example may \
+                 call",
+            ),
+            (
+                Config { tokens: vec![token("ci")], ..mode(Mode::Tokens) },
+                Some(true),
+                "tokens, whoever has the token ci may call",
+            ),
+            (
+                Config { tokens: vec![token("a"), token("b")], ..mode(Mode::Tokens) },
+                Some(false),
+                "tokens, whoever has one of 2 tokens may call",
+            ),
+            (
+                mode(Mode::Header),
+                Some(false),
+                "header, whoever trusted proxies name in x-mcp-human-id or x-mcp-agent-id may call",
+            ),
+            (
+                mode(Mode::Mtls),
+                Some(false),
+                "mtls, whoever has a client certificate with a SPIFFE id or DNS name may call",
+            ),
+            (
+                mtls,
+                Some(false),
+                "mtls, whoever has a client certificate with a SPIFFE id of example.org may call",
+            ),
+        ] {
+            assert_eq!(authentication(&auth, is_loopback), format!("authentication: {line}\n"));
+        }
+    }
 
     #[test]
     fn backends_are_listed_with_their_errors_and_a_block_to_paste() {

@@ -39,7 +39,7 @@ pub async fn serve(
     let shutdown = Shutdown::new();
     // First of all lines: what backends say comes as they start.
     let transport = config.aggregator.transport;
-    say(&print::addresses(transport, listeners.as_ref(), metrics_listeners.as_ref()));
+    say(&print::addresses(transport, &config.auth, listeners.as_ref(), metrics_listeners.as_ref()));
     let way = print::way_in(transport, listeners.as_ref(), config.aggregator.public_url.as_ref());
     // Nobody but whoever started the gateway can speak to it if nothing listens.
     let is_loopback = listeners.as_ref().is_none_or(Listeners::is_loopback);

@@ -20,7 +20,8 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use http::{Extensions, HeaderMap, Uri};
+use http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION};
+use http::{Extensions, HeaderMap, HeaderName, Uri};
 use parking_lot::Mutex;
 use rustls_pki_types::CertificateDer;
 use tokio::runtime::Handle;
@@ -32,7 +33,7 @@ use crate::outbound::Trust;
 
 pub use challenge::challenge;
 pub use config::{
-    Algorithm, Config, Digest, HeaderNames, Introspection, Issuer, Jwks, Mode, Mtls, Token,
+    Algorithm, Config, Digest, HeaderNames, Introspection, Issuer, Jwks, Mode, Mtls, Token, name,
 };
 pub use refusal::{Fault, Refusal};
 pub use resource::{Origin, Resources, WELL_KNOWN};
@@ -73,6 +74,7 @@ pub enum Answer {
 #[derive(Debug)]
 pub struct Authenticator {
     way: Way,
+    proofs: Box<[HeaderName]>,
     required: Arc<Names>,
     resources: Arc<Resources>,
 }
@@ -116,7 +118,17 @@ impl Authenticator {
             Mode::Header => Way::Header(Headers::new(&config.header)),
             Mode::Mtls => Way::Mtls(Certificates::new(&config.mtls)),
         };
-        Self { way, required: Arc::new(required.clone()), resources }
+        let mut proofs = config.header.all();
+        proofs.extend([AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE]);
+        Self { way, proofs: proofs.into(), required: Arc::new(required.clone()), resources }
+    }
+
+    /// Takes out of a request what proves who sends it, or says so: once that is known, nobody else
+    /// has a use for it.
+    pub fn strip(&self, headers: &mut HeaderMap) {
+        for name in &self.proofs {
+            headers.remove(name);
+        }
     }
 
     /// Who sends a request.

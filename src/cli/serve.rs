@@ -14,7 +14,7 @@ use crate::backends::stdio::guardian;
 use crate::cli::ConfigArgs;
 use crate::config::{Environment, Location, Problem, read_file};
 use crate::observe::logging;
-use crate::server::Transport;
+use crate::server::{OAUTH_SERVER_ADVICE, Transport};
 
 /// Threads for what runs beside requests: supervisors, pipes, files.
 const BACKGROUND_THREADS: usize = 2;
@@ -149,15 +149,16 @@ impl ServeArgs {
 
     fn refused(&self) -> Vec<Problem> {
         let flags = [
-            ("--oauth-mcp-client", self.oauth_mcp_client),
-            ("--oauth-mcp-client-public-url", self.oauth_mcp_client_public_url.is_some()),
-            ("--oauth-mcp-client-id", self.oauth_mcp_client_id.is_some()),
-            ("--oauth-server", self.oauth_server),
-            ("--oauth-server-base-url", self.oauth_server_base_url.is_some()),
+            ("--oauth-mcp-client", self.oauth_mcp_client, ""),
+            ("--oauth-mcp-client-public-url", self.oauth_mcp_client_public_url.is_some(), ""),
+            ("--oauth-mcp-client-id", self.oauth_mcp_client_id.is_some(), ""),
+            ("--oauth-server", self.oauth_server, OAUTH_SERVER_ADVICE),
+            ("--oauth-server-base-url", self.oauth_server_base_url.is_some(), OAUTH_SERVER_ADVICE),
         ];
-        let given = flags.into_iter().filter(|(_, given)| *given);
-        let mut problems: Vec<_> =
-            given.map(|(flag, _)| problem(flag, "is not supported yet")).collect();
+        let given = flags.into_iter().filter(|(_, given, _)| *given);
+        let mut problems: Vec<_> = given
+            .map(|(flag, _, advice)| problem(flag, &format!("is not supported yet{advice}")))
+            .collect();
         if let Some(Err(unreadable)) = self.extra_ca_file.as_deref().map(read_file) {
             problems.push(problem("--extra-ca-file", &unreadable.to_string()));
         }
@@ -248,7 +249,8 @@ mod tests {
         assert_eq!(
             refused.to_string(),
             "command line: --oauth-mcp-client-id: is not supported yet\n\
-             command line: --oauth-server: is not supported yet"
+             command line: --oauth-server: is not supported yet; auth.mode: oauth with \
+             auth.issuers checks tokens of other authorization servers, as its trustedIssuers do"
         );
         let refused = serve(&["--extra-ca-file", "missing.pem"]).expect_err("refused");
         assert!(refused.to_string().contains("missing.pem: cannot be read"), "{refused}");

@@ -23,9 +23,19 @@ impl Fields<'_, '_> {
 
     /// Takes the mapping `key`, whose other `keys` do nothing as long as `enabled` is not true.
     pub fn later_when_enabled(&mut self, key: &'static str, keys: &[&'static str]) {
+        self.later_with_advice(key, keys, "");
+    }
+
+    /// The same, with what can be done instead.
+    pub fn later_with_advice(
+        &mut self,
+        key: &'static str,
+        keys: &[&'static str],
+        advice: &'static str,
+    ) {
         self.within(key, |fields| {
             if fields.get::<bool>("enabled") == Some(true) {
-                fields.problem("enabled", LATER);
+                fields.problem("enabled", format!("{LATER}{advice}"));
             }
             fields.accept(keys);
         });

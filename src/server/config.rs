@@ -89,7 +89,7 @@ impl Section for Aggregator {
         fields.later_when_enabled("admin", &["port", "bindAddress"]);
         fields.within("oauth", |oauth| {
             oauth.later_when_enabled("mcpClient", MCP_CLIENT_KEYS);
-            oauth.later_when_enabled("server", OAUTH_SERVER_KEYS);
+            oauth.later_with_advice("server", OAUTH_SERVER_KEYS, OAUTH_SERVER_ADVICE);
         });
     }
 }
@@ -110,6 +110,10 @@ impl Shown for Aggregator {
 
 const MCP_CLIENT_KEYS: &[&str] =
     &["publicUrl", "clientId", "callbackPath", "cimd", "postLoginRedirectAllowlist"];
+
+/// What checks tokens today, behind "is not supported yet".
+pub const OAUTH_SERVER_ADVICE: &str = "; auth.mode: oauth with auth.issuers checks tokens of other \
+                                       authorization servers, as its trustedIssuers do";
 
 const OAUTH_SERVER_KEYS: &[&str] = &[
     "baseUrl",

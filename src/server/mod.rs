@@ -34,7 +34,7 @@ mod simple;
 mod worker;
 
 pub use body::{Body, BoxError};
-pub use config::{Aggregator, Http, Transport};
+pub use config::{Aggregator, Http, OAUTH_SERVER_ADVICE, Transport};
 pub use connection::{HttpService, ResponseBody};
 pub use listeners::{BindError, Listeners};
 pub use peer::Peer;

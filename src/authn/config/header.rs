@@ -7,7 +7,7 @@ use crate::config::{Fields, Section, Shown};
 
 /// The headers in which a trusted proxy says who is calling, with the names that MCP Runtime gives
 /// them.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeaderNames {
     /// The person.
     pub human: HeaderName,
@@ -49,6 +49,23 @@ impl Shown for HeaderNames {
             "agentIDHeader": self.agent.as_str(),
             "teamIDHeader": self.team.as_str(),
         })
+    }
+}
+
+/// MCP Runtime's header for its own sessions, which belongs to an identity.
+const SESSION: HeaderName = HeaderName::from_static("x-mcp-agent-session");
+
+impl HeaderNames {
+    /// The headers that hold or may hold who somebody is: those with these names, and those with
+    /// the default ones.
+    pub(in crate::authn) fn all(&self) -> Vec<HeaderName> {
+        let Self { human, agent, team } = Self::default();
+        let own = [&self.human, &self.agent, &self.team].map(HeaderName::clone);
+        let mut names = vec![human, agent, team, SESSION];
+        names.extend(own);
+        names.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
+        names.dedup();
+        names
     }
 }
 

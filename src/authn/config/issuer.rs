@@ -96,7 +96,7 @@ pub struct Introspection {
 }
 
 /// `auth.jwks`: how keys are kept.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Jwks {
     /// How often they are asked for anew.
     pub refresh: Duration,

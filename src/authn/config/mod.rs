@@ -5,6 +5,7 @@ mod issuer;
 mod mtls;
 mod tokens;
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
@@ -14,7 +15,7 @@ use crate::config::{Fields, Section, Shown, write_duration};
 pub use header::HeaderNames;
 pub use issuer::{Algorithm, Introspection, Issuer, Jwks};
 pub use mtls::Mtls;
-pub use tokens::{Digest, Token};
+pub use tokens::{Digest, Token, name};
 
 /// How callers prove who they are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -116,13 +117,39 @@ impl Section for Config {
 impl Config {
     /// What a mode needs, and what means nothing in it.
     fn check(&self, fields: &mut Fields<'_, '_>) {
-        for (key, mode) in [("issuers", Mode::Oauth), ("tokens", Mode::Tokens)] {
-            let is_given = match mode {
-                Mode::Oauth => !self.issuers.is_empty(),
-                _ => !self.tokens.is_empty(),
-            };
+        self.check_keys_of_modes(fields);
+        if let Some(twice) = twice(self.issuers.iter().map(|it| &*it.issuer)) {
+            fields.problem("issuers", format!("has two entries of {twice:?}; write one"));
+        }
+        let named = self.tokens.iter().map(|it| &*it.name).filter(|name| !name.is_empty());
+        if let Some(name) = twice(named) {
+            let message = format!("has two entries with the name {name:?}; give each its own");
+            fields.problem("tokens", message);
+        }
+        // One that is missing has been reported.
+        let given = self.tokens.iter().filter(|it| it.digest != Digest::default());
+        let mut seen = HashMap::new();
+        for Token { name, digest, .. } in given {
+            if let Some(other) = seen.insert(*digest, name) {
+                let message = format!(
+                    "has one token under the names {other:?} and {name:?}; make another one with \
+                     `portcullis token new`"
+                );
+                fields.problem("tokens", message);
+            }
+        }
+    }
+
+    fn check_keys_of_modes(&self, fields: &mut Fields<'_, '_>) {
+        for (key, mode, is_given, is_needed) in [
+            ("issuers", Mode::Oauth, !self.issuers.is_empty(), true),
+            ("jwks", Mode::Oauth, self.jwks != Jwks::default(), false),
+            ("tokens", Mode::Tokens, !self.tokens.is_empty(), true),
+            ("header", Mode::Header, self.header != HeaderNames::default(), false),
+            ("mtls", Mode::Mtls, self.mtls != Mtls::default(), false),
+        ] {
             match (is_given, self.mode == mode) {
-                (false, true) => {
+                (false, true) if is_needed => {
                     let message = format!("is empty, and auth.mode {} needs it", mode.word());
                     fields.problem(key, message);
                 }
@@ -133,14 +160,14 @@ impl Config {
                 _ => {}
             }
         }
-        let mut names: Vec<_> = self.issuers.iter().map(|it| &*it.issuer).collect();
-        names.sort_unstable();
-        let before = names.len();
-        names.dedup();
-        if names.len() < before {
-            fields.problem("issuers", "has two entries of one issuer; write one");
-        }
     }
+}
+
+/// One that is there twice.
+fn twice<'a>(names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let mut names: Vec<_> = names.collect();
+    names.sort_unstable();
+    names.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0])
 }
 
 impl Shown for Config {

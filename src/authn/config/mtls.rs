@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 use crate::config::{Fields, Section, Shown};
 
 /// Which client certificates count, of those that the listener's `tls.clientCaFile` vouches for.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mtls {
     /// The SPIFFE trust domain that ids must be in; empty lets every one pass, and DNS names too.
     pub trust_domain: Box<str>,

@@ -1,6 +1,9 @@
 //! `auth.tokens`: bearer tokens that the configuration knows, by their digests.
 
+use std::hash::{Hash, Hasher};
+
 use aws_lc_rs::digest::{SHA256, digest};
+use constant_time_eq::constant_time_eq_32;
 use serde_json::{Value as Json, json};
 
 use crate::call::Names;
@@ -20,8 +23,28 @@ pub struct Token {
 }
 
 /// A SHA-256 digest. Tokens have 256 random bits, so nothing slower is needed to keep them safe.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+///
+/// Two are compared in constant time, and `Debug` shows none: it would do for trying guesses.
+#[derive(Clone, Copy, Default, Eq)]
 pub struct Digest(pub [u8; 32]);
+
+impl PartialEq for Digest {
+    fn eq(&self, other: &Self) -> bool {
+        constant_time_eq_32(&self.0, &other.0)
+    }
+}
+
+impl Hash for Digest {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+impl std::fmt::Debug for Digest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Digest([redacted])")
+    }
+}
 
 impl Digest {
     /// The digest of a token.
@@ -76,8 +99,11 @@ impl Shown for Token {
     }
 }
 
-/// Without what separates names in scopes and lists.
-fn name(text: &str) -> Result<Box<str>, String> {
+/// A name of a token, a scope or a group: without what separates names in scopes and lists.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn name(text: &str) -> Result<Box<str>, String> {
     let plain = text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'));
     if text.is_empty() || text.len() > 100 || !plain {
         return Err("is not a name; use 1 to 100 printable characters without spaces".to_owned());

@@ -15,6 +15,13 @@ use crate::observe::metrics::rate_limited;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FailureLimit(Rate);
 
+#[cfg(test)]
+impl FailureLimit {
+    pub(super) fn new(rate: Rate) -> Self {
+        Self(rate)
+    }
+}
+
 impl Default for FailureLimit {
     /// Ten a second, a hundred at once: somebody with many wrong clients, and nobody who guesses.
     fn default() -> Self {

@@ -2,6 +2,8 @@
 
 mod failures;
 mod future;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -13,7 +15,7 @@ use tower::{Layer, Service};
 use super::client_address::ClientAddress;
 use super::connected::origin;
 use crate::authn::{Answer, Asked, Authenticator, Refusal, challenge};
-use crate::call::retry_seconds;
+use crate::call::{Principal, retry_seconds};
 use crate::server::Peer;
 
 pub use failures::FailureLimit;
@@ -57,7 +59,8 @@ impl Unauthenticated {
     }
 }
 
-/// Puts an `Arc<Principal>` into the extensions of every request.
+/// Puts an `Arc<Principal>` into the extensions of every request, and takes credentials out of its
+/// headers.
 ///
 /// Clones share what they know, across workers.
 #[derive(Clone, Debug)]
@@ -85,6 +88,13 @@ impl Guard {
             return Unauthenticated::TooMany { wait };
         }
         self.refused(refusal, asked)
+    }
+
+    /// Lets a request on, without what has proven who sends it.
+    fn admit<B>(&self, principal: Arc<Principal>, mut request: Request<B>) -> Request<B> {
+        self.authenticator.strip(request.headers_mut());
+        request.extensions_mut().insert(principal);
+        request
     }
 
     fn refused(&self, refusal: Refusal, asked: &Asked<'_>) -> Unauthenticated {
@@ -138,11 +148,11 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+    fn call(&mut self, request: Request<B>) -> Self::Future {
         let asked = asked(&request);
         match self.guard.authenticator.authenticate(&asked) {
             Answer::Now(Ok(principal)) => {
-                request.extensions_mut().insert(principal);
+                let request = self.guard.admit(principal, request);
                 ResponseFuture::passed(self.inner.call(request))
             }
             Answer::Now(Err(refusal)) => {
@@ -159,43 +169,5 @@ where
                 }
             },
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio::runtime::Handle;
-    use tokio_util::sync::CancellationToken;
-    use tokio_util::task::TaskTracker;
-    use tower::ServiceExt;
-
-    use super::*;
-    use crate::authn::{Config, Resources, Surroundings};
-    use crate::call::{Names, Principal};
-    use crate::outbound::Trust;
-
-    impl From<Unauthenticated> for String {
-        fn from(error: Unauthenticated) -> Self {
-            error.to_string()
-        }
-    }
-
-    #[tokio::test]
-    async fn without_authentication_everybody_is_anonymous() {
-        let inner = tower::service_fn(|req: Request<()>| async move {
-            Ok::<_, String>(req.extensions().get::<Arc<Principal>>().cloned())
-        });
-        let around = Surroundings {
-            trust: Arc::new(Trust::new(&[]).unwrap()),
-            runtime: Handle::current(),
-            tasks: TaskTracker::new(),
-            stop: CancellationToken::new(),
-        };
-        let resources = Arc::new(Resources::new(None));
-        let (config, required) = (Config::default(), Names::default());
-        let authenticator = Authenticator::new(&config, &required, resources, &around);
-        let layer = AuthenticateLayer::new(Arc::new(authenticator), FailureLimit::default());
-        let principal = layer.layer(inner).oneshot(Request::new(())).await.unwrap();
-        assert_eq!(principal.as_deref(), Some(&Principal::anonymous()));
     }
 }
