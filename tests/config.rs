@@ -138,7 +138,7 @@ spec:
     cwd: data
     maxInFlight: 7
     http2: false
-    trustAnnotations: false
+    trustAnnotations: true
     tls: {caFile: null, certFile: null, keyFile: null, serverName: null}
 status: {state: Running}
 "#;
@@ -155,7 +155,7 @@ status: {state: Running}
     assert_eq!(&*config.name, "files");
     assert_eq!(config.isolation, Isolation::Session);
     assert_eq!((config.connect_timeout.as_secs(), config.call_timeout.as_secs()), (45, 90));
-    assert_eq!((config.max_in_flight, config.trust_annotations), (Some(7), false));
+    assert_eq!((config.max_in_flight, config.trust_annotations), (Some(7), true));
     let Transport::Stdio(stdio) = &config.transport else { panic!("not stdio") };
     assert_eq!(stdio.command, "mcp-server-filesystem");
     assert_eq!(stdio.args, ["--yes", "08", "y", "1e3"]);

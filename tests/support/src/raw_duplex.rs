@@ -20,6 +20,7 @@ enum Link {
     Sse {
         /// Where messages go by POST.
         endpoint: String,
+        token: Option<String>,
         stream: Response,
     },
     Stdio {
@@ -30,18 +31,35 @@ enum Link {
     },
 }
 
+fn with_token(request: Request, token: Option<&str>) -> Request {
+    match token {
+        Some(token) => request.header("Authorization", &format!("Bearer {token}")),
+        None => request,
+    }
+}
+
 impl RawDuplex {
     /// Opens the stream at `url`, without a word.
     pub async fn open_sse(url: &str) -> Self {
-        let mut stream =
-            Request::new("GET", url).header("Accept", "text/event-stream").send().await;
+        Self::open(None, url).await
+    }
+
+    /// The same where every request carries this bearer token.
+    pub async fn open_sse_as(token: &str, url: &str) -> Self {
+        Self::open(Some(token), url).await
+    }
+
+    async fn open(token: Option<&str>, url: &str) -> Self {
+        let request = Request::new("GET", url).header("Accept", "text/event-stream");
+        let mut stream = with_token(request, token).send().await;
         assert_eq!(stream.status, 200, "GET {url}");
         let first = within("the endpoint", stream.event()).await.expect("a first event");
         assert_eq!(first.event.as_deref(), Some("endpoint"), "{first:?}");
         let path = first.data.expect("the endpoint");
         assert!(path.starts_with('/'), "{path}");
         let endpoint = format!("http://{}{path}", Url::parse(url).authority);
-        Self { link: Link::Sse { endpoint, stream }, last_id: 0 }
+        let token = token.map(str::to_owned);
+        Self { link: Link::Sse { endpoint, token, stream }, last_id: 0 }
     }
 
     /// Starts a gateway of its own, without a word: with `--stdio`, unless the configuration says so itself.
@@ -96,7 +114,12 @@ impl RawDuplex {
 
     /// A request to where messages go over HTTP, to be changed and sent by the test.
     pub fn request(&self, method: &str) -> Request {
-        Request::new(method, self.endpoint()).header("Content-Type", "application/json")
+        let request =
+            Request::new(method, self.endpoint()).header("Content-Type", "application/json");
+        match &self.link {
+            Link::Sse { token, .. } => with_token(request, token.as_deref()),
+            Link::Stdio { .. } => request,
+        }
     }
 
     /// The next message; `None` at the end.
