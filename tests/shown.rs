@@ -110,7 +110,7 @@ catalogue: {grace: 1s, firstListWait: 250ms}
 denylist: {enabled: false, allow: [{backend: a, tool: cleanup}], block: [{backend: 'b*', tool: '*'}]}
 metrics: {host: '::1', port: 2, musterNames: true}
 logging: {level: debug, format: text, calls: false}
-auth: {allowUnauthenticated: true}
+auth: {allowUnauthenticated: true, streamGrace: 1m}
 ";
     let directory = ConfigDir::new().file("key", &"01".repeat(32));
     let key = directory.path().join("key");
