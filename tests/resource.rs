@@ -203,6 +203,18 @@ async fn other_modes_have_no_metadata_and_say_so() {
 }
 
 #[test]
+fn a_stream_cannot_be_told_to_outlive_its_token_for_long() {
+    let load = |grace: &str| {
+        let config = ConfigDir::new().config(&format!("auth: {{streamGrace: {grace}}}\n"));
+        load(Some(config.path()), &Environment::default()).map_err(|it| it.to_string())
+    };
+    let grace = load("1h").expect("an hour is fine").config.auth.stream_grace;
+    assert_eq!(grace, std::time::Duration::from_hours(1));
+    let refused = load("1h1s").expect_err("an hour is the most");
+    assert!(refused.contains("auth.streamGrace"), "{refused}");
+}
+
+#[test]
 fn a_gateway_that_others_reach_has_to_know_what_it_is_called() {
     let load = |aggregator: &str, http: &str, issuer: &str| {
         let config = format!(

@@ -11,9 +11,9 @@ use crate::layers::rate::Rate;
 use crate::{authn, catalogue, observe, policy, server, sessions};
 
 /// What to do where [`Config::has_audience`] says no.
-pub(super) const NO_AUDIENCE: &str = "is missing, and others than this machine can connect: tokens have to be for this \
-     gateway, and the Host of a request proves nothing; set it, or http.allowedHosts, or \
-     allowedAudiences of every issuer";
+pub(super) const NO_AUDIENCE: &str = "is missing, and others than this machine can connect: tokens \
+     have to be for this gateway, and the Host of a request proves nothing; set it, or \
+     http.allowedHosts, or allowedAudiences of every issuer";
 
 /// The whole of `config.yaml`, checked: nothing in here waits to be parsed.
 #[derive(Clone, Debug, Default)]
@@ -108,7 +108,7 @@ impl Config {
         auth
     }
 
-    /// Whether tokens of every issuer can be for us: a host that anybody could have sent is nobody's
+    /// Whether tokens of every issuer can be for us: a host that anybody could have sent is no
     /// audience.
     pub(super) fn has_audience(&self, is_loopback: bool) -> bool {
         self.auth.mode != authn::Mode::Oauth
