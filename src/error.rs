@@ -147,10 +147,12 @@ impl Error {
             | Self::NoConnection
             | Self::Body(BodyError::Broken(_))
             | Self::Version(_) => StatusCode::BAD_REQUEST,
+            // To a legacy client it means to initialise again, which is the way out of the last one.
             Self::Session(_)
             | Self::NotFound
             | Self::NoMetadata(_)
-            | Self::Server(ServerError::Unknown(_)) => StatusCode::NOT_FOUND,
+            | Self::Server(ServerError::Unknown(_))
+            | Self::Call(call::Error::NotHome { .. }) => StatusCode::NOT_FOUND,
             Self::Host(_) | Self::Origin(_) | Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::Body(BodyError::TooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Body(BodyError::TimedOut { .. }) => StatusCode::REQUEST_TIMEOUT,
@@ -173,11 +175,9 @@ impl Error {
                 Refusal::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
             },
             Self::Randomness(_) => StatusCode::INTERNAL_SERVER_ERROR,
-            // A legacy client initialises again on 404, which is the way out.
-            Self::Call(call::Error::NotHome { .. }) => StatusCode::NOT_FOUND,
             // What makes a client get a token that does (MCP, Authorization, "Scope Challenge").
             Self::Call(call::Error::Scope { .. }) => StatusCode::FORBIDDEN,
-            // 404 would mean to a legacy client that its session is gone.
+            // 404 would mean that to a legacy client as well.
             Self::Call(_) | Self::Params(_) => StatusCode::OK,
         }
     }

@@ -1,7 +1,8 @@
 //! Every key of `config.yaml` changes what the gateway does. Those not here: `http.maxBodyBytes` (`bad_http.rs`),
 //! `http.drain` (`drain.rs`), `http.keepAlive` (`streams.rs`), `sessions.keyFiles` (`sessions.rs`), `metrics.musterNames`
 //! (`observe.rs`), `trustedProxies`, `rateLimit` and `toolLimits` (`limits.rs`), `denylist` (`tool_blocks.rs`),
-//! `auth.allowUnauthenticated` (`cli.rs`), and `sessions.maxAge`, which is a minute at least.
+//! `auth.allowUnauthenticated` (`cli.rs`), `auth.streamGrace` (`src/app/tests/expiry.rs`), and `sessions.maxAge`, which is
+//! a minute at least.
 
 use std::net::{Ipv6Addr, TcpListener};
 

@@ -116,6 +116,7 @@ logging: {level: debug, format: text, calls: false}
 auth:
   allowUnauthenticated: true
   mode: header
+  streamGrace: 1m
   scopes: {required: [a, b], tools: [{backend: c, tool: 'd*', annotation: readOnlyHint=false, scopes: [e, f]}], hidden: show}
   admin: {scopes: [g], groups: [h], tokens: [i]}
 ";

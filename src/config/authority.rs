@@ -23,14 +23,11 @@ fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
 /// and JSON as it is.
 pub(crate) fn is_authority(text: &str) -> bool {
     let Some((host, _)) = split_port(text) else { return false };
-    let is_host = match host.strip_prefix('[') {
-        Some(rest) => {
-            rest.strip_suffix(']').is_some_and(|address| address.parse::<Ipv6Addr>().is_ok())
-        }
-        None => {
-            let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
-            !host.is_empty() && host.bytes().all(plain)
-        }
+    let is_host = if let Some(rest) = host.strip_prefix('[') {
+        rest.strip_suffix(']').is_some_and(|address| address.parse::<Ipv6Addr>().is_ok())
+    } else {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
+        !host.is_empty() && host.bytes().all(plain)
     };
     is_host && text.len() <= MAX_AUTHORITY
 }

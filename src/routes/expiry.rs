@@ -13,7 +13,11 @@ use crate::call::Principal;
 use crate::mcp::sse;
 
 /// The last message of a stream that nobody's call belongs to.
-const NOTICE: &[u8] = br#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"warning","logger":"portcullis","data":"the access token has expired; connect again with a new one"}}"#;
+const NOTICE: &[u8] = concat!(
+    r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"warning","#,
+    r#""logger":"portcullis","data":"the access token has expired; connect again with a new one"}}"#,
+)
+.as_bytes();
 
 /// The end of the time for which somebody may read a stream. For most it has none, and no timer.
 #[derive(Debug, Default)]

@@ -52,7 +52,8 @@ async fn a_listening_stream_ends_with_the_token_and_goes_on_with_a_new_one() {
     let mut stream = client.listen(&session, None).await.into_body();
     let (opening, _) = event(&mut stream).await.unwrap();
     let news = |n: u64| {
-        let news = json!({ "jsonrpc": "2.0", "method": "notifications/tools/list_changed", "params": { "n": n } });
+        let method = "notifications/tools/list_changed";
+        let news = json!({ "jsonrpc": "2.0", "method": method, "params": { "n": n } });
         gate.sessions.broadcast(&Bytes::from(news.to_string()), |_, _| true);
     };
     news(1);
@@ -96,6 +97,19 @@ async fn a_stream_that_is_never_silent_ends_as_well() {
         assert!(begun.elapsed() < GRACE * 2);
     }
     assert!(stream.frame().await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_grace_is_what_the_configuration_says() {
+    let grace = Duration::from_mins(10);
+    let gate = Gate::open_with(|config| config.auth.stream_grace = grace).await;
+    let client = gate.seen_by(ann(LIFE));
+    let session = client.client(json!({})).await;
+    let begun = Instant::now();
+    let mut stream = client.listen(&session, None).await.into_body();
+    let (last, when) = said(&mut stream, begun).await;
+    assert_eq!(last["params"]["logger"], "portcullis", "{last}");
+    assert!(when.abs_diff(LIFE + grace) < Duration::from_secs(5), "{when:?}");
 }
 
 #[tokio::test(start_paused = true)]

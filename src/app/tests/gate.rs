@@ -77,6 +77,11 @@ fn authenticator(config: &Config, background: &Background) -> Arc<Authenticator>
 
 impl Gate {
     pub(super) async fn open() -> Self {
+        Self::open_with(|_| {}).await
+    }
+
+    /// One whose configuration is not the default.
+    pub(super) async fn open_with(adjust: impl FnOnce(&mut Config)) -> Self {
         let sessions = Sessions::new(Keys::new(&[]).unwrap(), Duration::from_hours(1));
         let sessions = Arc::new(sessions.unwrap());
         let context = context_with(sessions.clone());
@@ -108,7 +113,8 @@ impl Gate {
         let records = Records::default();
         let shutdown = Shutdown::new();
         let readiness = Readiness::new(watch::channel(true).1, shutdown.clone());
-        let config = with_public_url();
+        let mut config = with_public_url();
+        adjust(&mut config);
         let authenticator = authenticator(&config, &context.background);
         let shared = Shared {
             sessions: sessions.clone(),

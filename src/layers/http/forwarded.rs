@@ -16,22 +16,22 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// The hops that `Forwarded` names, the last one first; `None` for an entry without an address.
 /// There is no list if there is no such header.
 pub(super) fn forwarded(headers: &HeaderMap) -> Option<impl Iterator<Item = Option<IpAddr>>> {
-    hops(headers, header::FORWARDED, forwarded_for)
+    hops(headers, &header::FORWARDED, forwarded_for)
 }
 
 /// The hops that `X-Forwarded-For` names, likewise.
 pub(super) fn x_forwarded_for(headers: &HeaderMap) -> Option<impl Iterator<Item = Option<IpAddr>>> {
-    hops(headers, X_FORWARDED_FOR, node)
+    hops(headers, &X_FORWARDED_FOR, node)
 }
 
-fn hops(
-    headers: &HeaderMap,
-    name: HeaderName,
+fn hops<'h>(
+    headers: &'h HeaderMap,
+    name: &HeaderName,
     read: fn(&[u8]) -> Option<IpAddr>,
-) -> Option<impl Iterator<Item = Option<IpAddr>>> {
+) -> Option<impl Iterator<Item = Option<IpAddr>> + use<'h>> {
     headers
-        .contains_key(&name)
-        .then(|| entries(headers, &name).filter(|entry| !entry.is_empty()).map(read))
+        .contains_key(name)
+        .then(|| entries(headers, name).filter(|entry| !entry.is_empty()).map(read))
 }
 
 fn entries<'h>(
