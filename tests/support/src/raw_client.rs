@@ -16,6 +16,7 @@ const ACCEPT: &str = "application/json, text/event-stream";
 pub struct RawClient {
     url: String,
     source: Ipv4Addr,
+    headers: Vec<(String, String)>,
     version: String,
     session: Option<String>,
     hello: String,
@@ -30,18 +31,31 @@ impl RawClient {
 
     /// Initialises a session at `version`.
     pub async fn connect_at(url: &str, version: &str, capabilities: &Value) -> Self {
-        Self::open(Ipv4Addr::UNSPECIFIED, url, version, capabilities).await
+        Self::open(Ipv4Addr::UNSPECIFIED, &[], url, version, capabilities).await
     }
 
     /// Initialises a session at 2025-11-25 whose requests all come from this address of the machine.
     pub async fn connect_from(source: Ipv4Addr, url: &str, capabilities: &Value) -> Self {
-        Self::open(source, url, "2025-11-25", capabilities).await
+        Self::open(source, &[], url, "2025-11-25", capabilities).await
     }
 
-    async fn open(source: Ipv4Addr, url: &str, version: &str, capabilities: &Value) -> Self {
+    /// Initialises a session at 2025-11-25 whose requests all have these headers.
+    pub async fn connect_with(headers: &[(&str, &str)], url: &str) -> Self {
+        Self::open(Ipv4Addr::UNSPECIFIED, headers, url, "2025-11-25", &json!({})).await
+    }
+
+    async fn open(
+        source: Ipv4Addr,
+        headers: &[(&str, &str)],
+        url: &str,
+        version: &str,
+        capabilities: &Value,
+    ) -> Self {
+        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let mut client = Self {
             url: url.to_owned(),
             source,
+            headers: headers.iter().map(own).collect(),
             version: version.to_owned(),
             session: None,
             hello: String::new(),
@@ -73,6 +87,9 @@ impl RawClient {
     pub fn request(&self, method: &str) -> Request {
         let mut request = Request::new(method, &self.url).from(self.source);
         request = request.header("Accept", ACCEPT);
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
         if let Some(session) = &self.session {
             request = request
                 .header("Mcp-Session-Id", session)
