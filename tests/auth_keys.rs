@@ -97,8 +97,8 @@ fn what_does_not_fit_together_is_named() {
              `portcullis token new`",
         ),
         (
-            "auth: {mode: tokens, tokens: [{name: ci, sha256: test}]}",
-            "1: auth.tokens[0].sha256: \"test\" is not a digest; `portcullis token new NAME` \
+            "auth: {mode: tokens, tokens: [{name: ci, sha256: pct_sesame}]}",
+            "1: auth.tokens[0].sha256: is not a digest; `portcullis token new NAME` \
              prints the line to paste",
         ),
         ("auth: {mode: tokens, tokens: [{sha256: DIGEST}]}", "1: auth.tokens[0].name: is missing"),
