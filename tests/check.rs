@@ -39,17 +39,17 @@ fn variables_of_the_environment_are_checked_too() {
         ("PORTCULLIS_AGGREGATOR_HOST", "0.0.0.0"),
         ("PORTCULLIS_AGGREGATOR_PROT", "1"),
         ("PORTCULLIS_HTTP_ALLOWED_HOSTS", "example.com"),
-        ("PORTCULLIS_AUTH_MODE", "tokens"),
+        ("PORTCULLIS_AUTH_MODE", "token"),
         ("PORTCULLIS_COLOUR", "red"),
         ("PORTCULLIS_CONFIG", "elsewhere"),
     ]
     .into_iter()
     .collect();
     insta::assert_snapshot!(check(Path::new("config/quickstart"), &environment).0, @r#"
-    environment: PORTCULLIS_AGGREGATOR_HOST: "0.0.0.0" lets others in, and auth.mode none asks nobody who they are; use localhost, or set auth.allowUnauthenticated: true if that is what you want
+    environment: PORTCULLIS_AGGREGATOR_HOST: "0.0.0.0" lets others in, and auth.mode none asks nobody who they are; listen on localhost, choose another auth.mode, or set auth.allowUnauthenticated: true if that is what you want
     environment: PORTCULLIS_AGGREGATOR_PORT: "http" is not a whole number from 0 to 65535
     environment: PORTCULLIS_AGGREGATOR_PROT: sets no key of config.yaml; did you mean "PORTCULLIS_AGGREGATOR_PORT"?
-    environment: PORTCULLIS_AUTH_MODE: "tokens" is not supported yet
+    environment: PORTCULLIS_AUTH_MODE: "token" is unknown; use none, oauth, tokens, header or mtls; did you mean "tokens"?
     environment: PORTCULLIS_COLOUR: sets no key of config.yaml
     environment: PORTCULLIS_HTTP_ALLOWED_HOSTS: is not a single value; set it in config.yaml
     6 problems

@@ -31,7 +31,7 @@ fn serve_refuses_what_it_must_not_start_with() {
         (&["--config-path", "no/such/directory"], &[], "no/such/directory: cannot be read"),
         (&[], &[("PORTCULLIS_CONFIG", "no/such/file.yaml")], "no/such/file.yaml: cannot be read"),
         (&["--oauth-server"], &[], "command line: --oauth-server: is not supported yet"),
-        (&[], &[("PORTCULLIS_AUTH_MODE", "oauth")], "PORTCULLIS_AUTH_MODE: \"oauth\" is not"),
+        (&[], &[("PORTCULLIS_AUTH_MODE", "tokens")], "auth.tokens: is empty, and auth.mode tokens"),
         (&[], &[("PORTCULLIS_HTTP_DRIAN", "1s")], "did you mean \"PORTCULLIS_HTTP_DRAIN\"?"),
     ] {
         let mut all = vec!["serve"];
@@ -56,4 +56,30 @@ fn an_import_can_be_checked() {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
     let output = portcullis(&["check", &config], &[]);
     assert_eq!(text(&output.stdout), format!("{config}: fine: 1 MCP server (my-time)\n"));
+}
+
+#[test]
+fn a_new_token_is_printed_once_with_the_line_that_a_configuration_takes() {
+    // A name is whatever can be printed without spaces, and must not become a variable or YAML.
+    for name in ["ci", "${HOME}", "{a: 1}".replace(' ', "").as_str(), "#1", "true", "-x:y"] {
+        let output = portcullis(&["token", "new", "--scope", "tools:read", "--", name], &[]);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let (token, line) = text(&output.stdout).trim_end().split_once('\n').expect("two lines");
+        assert!(token.starts_with("pct_") && token.len() == 47, "{token}");
+        assert!(!line.contains(token), "{line}");
+        let directory = tempfile::tempdir().expect("a directory");
+        let config = format!("auth:\n  mode: tokens\n  tokens:\n    {line}\n");
+        std::fs::write(directory.path().join("config.yaml"), config).expect("a file");
+        let loaded = portcullis::app::load::load(
+            Some(directory.path()),
+            &portcullis::config::Environment::default(),
+        );
+        let auth = loaded.unwrap_or_else(|refused| panic!("{refused}")).config.auth;
+        assert_eq!(&*auth.tokens[0].name, name);
+        assert_eq!(auth.tokens[0].digest, portcullis::authn::Digest::of(token.as_bytes()));
+        assert!(auth.tokens[0].scopes.contains("tools:read"));
+    }
+    let output = portcullis(&["token", "new", "two words"], &[]);
+    let said = text(&output.stderr);
+    assert!(output.stdout.is_empty() && said.contains("is not a name; use 1 to 100"), "{said}");
 }

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use portcullis::app::config::Config;
 use portcullis::app::load::load;
+use portcullis::authn::Digest;
 use portcullis::cli::CheckArgs;
 use portcullis::config::{Data, Environment, Location, Node, parse_yaml};
 use portcullis::routes::welcome::WayIn;
@@ -59,6 +60,31 @@ fn what_the_check_is_shown_to_print_is_what_it_prints() {
     for line in expected.lines().filter(|line| *line != "…") {
         assert!(out.lines().any(|printed| printed == line), "{line}\n{out}");
     }
+}
+
+#[test]
+fn the_token_of_the_readme_is_made_and_taken_as_shown() {
+    let console = blocks(README, "console");
+    let block = console.iter().find(|block| block.starts_with("$ portcullis token ")).expect("one");
+    let (command, shown) = block.split_once('\n').expect("an output");
+    let output = Command::new(env!("CARGO_BIN_EXE_portcullis"))
+        .args(command.split(' ').skip(2))
+        .output()
+        .expect("the command");
+    let output = String::from_utf8(output.stdout).expect("UTF-8");
+    let printed: Vec<_> = output.lines().collect();
+    for (shown, printed) in shown.lines().zip(&printed) {
+        let (before, after) = shown.split_once('…').expect("what is different each time");
+        assert!(printed.starts_with(before) && printed.ends_with(after), "{shown}\n{printed}");
+    }
+    let [token, line] = printed[..] else { panic!("{output}") };
+    let config = blocks(README, "yaml").into_iter().find(|it| it.contains("mode: tokens"));
+    let config = config.expect("an example");
+    let example = config.lines().find(|line| line.contains("sha256")).expect("an item").trim();
+    let directory = ConfigDir::new().config(&config.replace(example, line));
+    let loaded = load(Some(directory.path()), &Environment::default());
+    let auth = loaded.unwrap_or_else(|refused| panic!("{refused}")).config.auth;
+    assert_eq!(auth.tokens[0].digest, Digest::of(token.as_bytes()));
 }
 
 #[test]

@@ -6,9 +6,47 @@ use std::path::Path;
 
 use portcullis::app::config::Config;
 use portcullis::app::load::load;
+use portcullis::authn::Digest;
 use portcullis::config::{Data, Environment, Location, Node, Shown, parse_yaml};
 use portcullis_test_support::ConfigDir;
 use serde_json::{Value as Json, json};
+
+/// `auth` in each mode, whose keys cannot stand beside those of another.
+const MODES: [&str; 4] = [
+    "{mode: none, allowUnauthenticated: true}",
+    "
+  mode: tokens
+  allowUnauthenticated: true
+  leeway: 1m
+  streamGrace: 1m
+  tokens: [{name: ci, sha256: DIGEST, scopes: [a, b], groups: [ops]}]
+  failureLimit: {perSecond: 0.5, burst: 3}
+  scopes: {required: [a], tools: [{backend: a, tool: 'b*', annotation: readOnlyHint=false, scopes: [c]}], hidden: show}
+  admin: {scopes: [a], groups: [ops], tokens: [ci]}",
+    "{mode: header, header: {humanIDHeader: x-user, agentIDHeader: x-agent, teamIDHeader: x-team}}",
+    "
+  mode: oauth
+  jwks: {refresh: 5m, grace: 2h, coolDown: 20s}
+  issuers:
+  - issuer: https://id.example
+    jwksUrl: https://id.example/jwks
+    jwksFile: null
+    allowedAudiences: [gate, 'https://gate.example/mcp']
+    allowedScopes: ['mcp:*']
+    allowedClaims: {team: 'core-*'}
+    subjectClaim: email
+    scopesClaims: [roles]
+    groupsClaim: teams
+    allowPrivateIPJWKS: true
+    allowPrivateIPJWKSHosts: [id.example]
+    acceptedTypHeaders: [JWT]
+    algorithms: [ES256]
+    introspection: {endpoint: https://id.example/introspect, clientId: gate, clientSecret: sesame}",
+];
+/// The keys of one mode that only TLS lets anybody choose.
+const MTLS: &str = "auth.mtls.trustDomain";
+/// Keys that are never shown.
+const SECRETS: [&str; 2] = ["sha256", "clientSecret"];
 
 /// What a document says, each value as text behind the path of its key.
 fn said(node: &Node, path: &str) -> Vec<(String, String)> {
@@ -27,23 +65,30 @@ fn said(node: &Node, path: &str) -> Vec<(String, String)> {
     }
 }
 
-/// What stands in a list: a mapping as `key=value` for each of its keys.
+/// What stands in a list: a mapping as `key=value` for each of its keys, and a list in it in brackets.
 fn item_said(item: &Node) -> String {
     if let Data::List(items) = &item.data {
         return format!("[{}]", items.iter().map(item_said).collect::<Vec<_>>().join(", "));
     }
-    let pairs = item.entries().iter().map(|it| (it.key.clone(), item_said(&it.value)));
-    item.text().map_or_else(|| joined(pairs), str::to_owned)
+    let entries = item.entries().iter().filter(|it| !SECRETS.contains(&it.key.as_str()));
+    let pairs = entries.map(|it| (it.key.clone(), item_said(&it.value)));
+    match &item.data {
+        Data::Map(_) => joined(pairs),
+        _ => item.text().unwrap_or("null").to_owned(),
+    }
 }
 
 fn item_shown(item: &Json) -> String {
-    if let Json::Array(items) = item {
-        return format!("[{}]", items.iter().map(item_shown).collect::<Vec<_>>().join(", "));
+    match item {
+        Json::Array(items) => {
+            format!("[{}]", items.iter().map(item_shown).collect::<Vec<_>>().join(", "))
+        }
+        Json::Object(keys) => {
+            joined(keys.iter().map(|(key, value)| (key.clone(), item_shown(value))))
+        }
+        Json::String(text) => text.clone(),
+        other => other.to_string(),
     }
-    let keys = item.as_object().into_iter().flatten();
-    let pairs = keys.map(|(key, value)| (key.clone(), item_shown(value)));
-    let text = || item.as_str().map_or_else(|| item.to_string(), str::to_owned);
-    if item.is_object() { joined(pairs) } else { text() }
 }
 
 fn joined(pairs: impl Iterator<Item = (String, String)>) -> String {
@@ -113,29 +158,38 @@ catalogue: {grace: 1s, firstListWait: 250ms}
 denylist: {enabled: false, allow: [{backend: a, tool: cleanup}], block: [{backend: 'b*', tool: '*'}]}
 metrics: {host: '::1', port: 2, musterNames: true}
 logging: {level: debug, format: text, calls: false}
-auth:
-  allowUnauthenticated: true
-  mode: header
-  streamGrace: 1m
-  scopes: {required: [a, b], tools: [{backend: c, tool: 'd*', annotation: readOnlyHint=false, scopes: [e, f]}], hidden: show}
-  admin: {scopes: [g], groups: [h], tokens: [i]}
-";
+auth: ";
     let directory = ConfigDir::new().file("key", &"01".repeat(32));
     let key = directory.path().join("key");
     let text = text.replace("/key", key.to_str().expect("UTF-8"));
-    let directory = directory.config(&text);
-    let loaded = load(Some(directory.path()), &Environment::default());
-    let config = loaded.unwrap_or_else(|refused| panic!("{refused}")).config;
+    let digest = Digest::of(b"sesame").to_string();
+    let default = shown_of(&Config::default());
+    let mut changed = BTreeSet::from([MTLS.to_owned(), "logging.format".to_owned()]);
+    for auth in MODES {
+        let auth = auth.replace("DIGEST", &digest);
+        let with = ConfigDir::new().config(&format!("{text}{auth}\n"));
+        let loaded = load(Some(with.path()), &Environment::default());
+        let config = loaded.unwrap_or_else(|refused| panic!("{refused}")).config;
+        let json = config.shown();
+        assert_eq!(json["sessions"]["keyFiles"], json!([key]));
+        assert!(!json.to_string().contains(&digest) && !json.to_string().contains("sesame"));
 
-    let expected: Vec<_> = document(&directory.path().join("config.yaml"));
-    let mut found = shown_of(&config);
-    let host = found.iter_mut().find(|(key, _)| key == "metrics.host").expect("the key");
-    assert_eq!(host.1, "[::1]", "as it stands in a URL");
-    host.1 = "::1".to_owned();
-    assert_eq!(found, expected);
-    assert_eq!(config.shown()["sessions"]["keyFiles"], json!([key]));
-    for ((key, default), (_, value)) in shown_of(&Config::default()).iter().zip(&shown_of(&config))
-    {
-        assert!(default != value || key == "logging.format", "{key} shows its default here");
+        let said = document(&with.path().join("config.yaml"));
+        let mut found = shown_of(&config);
+        let host = found.iter_mut().find(|(key, _)| key == "metrics.host").expect("the key");
+        assert_eq!(host.1, "[::1]", "as it stands in a URL");
+        host.1 = "::1".to_owned();
+        for line in &said {
+            assert!(found.contains(line), "{line:?} is not in {found:#?}");
+        }
+        let is_said = |key: &str| said.iter().any(|(said, _)| said == key);
+        for ((key, value), (_, default)) in found.iter().zip(&default) {
+            assert!(is_said(key) || value == default, "{key} is {value} and nobody has said so");
+        }
+        let other = found.iter().zip(&default).filter(|((_, value), (_, other))| value != other);
+        changed.extend(other.map(|((key, _), _)| key.clone()));
+    }
+    for (key, _) in default {
+        assert!(changed.contains(&key), "{key} shows its default in every mode");
     }
 }

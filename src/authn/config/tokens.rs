@@ -78,8 +78,10 @@ impl Section for Token {
             None if !fields.has("name") => fields.problem("name", "is missing"),
             None => {}
         }
-        match fields.get("sha256") {
-            Some(digest) => self.digest = digest,
+        match fields.get::<String>("sha256").map(|text| Digest::read(&text)) {
+            Some(Ok(digest)) => self.digest = digest,
+            // Not repeated: it may be the token itself.
+            Some(Err(fault)) => fields.problem("sha256", fault),
             None if !fields.has("sha256") => fields.problem("sha256", "is missing"),
             None => {}
         }

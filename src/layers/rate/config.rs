@@ -37,6 +37,16 @@ impl Rate {
         Some(Self { per_second, burst: burst.unwrap_or_else(|| rounded_up(per_second)) })
     }
 
+    /// Sets what `perSecond` and `burst` say; what is not said stays.
+    pub(in crate::layers) fn set(&mut self, fields: &mut Fields<'_, '_>) {
+        if let Some(given) = fields.get_with("perSecond", per_second) {
+            self.per_second = given;
+        }
+        if let Some(given) = fields.get_with("burst", burst) {
+            self.burst = given;
+        }
+    }
+
     /// At most so many at once.
     pub fn burst(self) -> u32 {
         self.burst.get()

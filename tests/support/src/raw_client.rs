@@ -16,8 +16,8 @@ const ACCEPT: &str = "application/json, text/event-stream";
 pub struct RawClient {
     url: String,
     source: Ipv4Addr,
+    headers: Vec<(String, String)>,
     version: String,
-    token: Option<String>,
     session: Option<String>,
     hello: String,
     last_id: AtomicU64,
@@ -31,31 +31,39 @@ impl RawClient {
 
     /// Initialises a session at `version`.
     pub async fn connect_at(url: &str, version: &str, capabilities: &Value) -> Self {
-        Self::open(Ipv4Addr::UNSPECIFIED, None, url, version, capabilities).await
+        Self::open(Ipv4Addr::UNSPECIFIED, &[], url, version, capabilities).await
     }
 
     /// Initialises a session at 2025-11-25 whose requests all come from this address of the machine.
     pub async fn connect_from(source: Ipv4Addr, url: &str, capabilities: &Value) -> Self {
-        Self::open(source, None, url, "2025-11-25", capabilities).await
+        Self::open(source, &[], url, "2025-11-25", capabilities).await
     }
 
     /// Initialises a session at 2025-11-25 whose requests all carry this bearer token.
     pub async fn connect_as(token: &str, url: &str, capabilities: &Value) -> Self {
-        Self::open(Ipv4Addr::UNSPECIFIED, Some(token), url, "2025-11-25", capabilities).await
+        let bearer = format!("Bearer {token}");
+        let headers = [("Authorization", &*bearer)];
+        Self::open(Ipv4Addr::UNSPECIFIED, &headers, url, "2025-11-25", capabilities).await
+    }
+
+    /// Initialises a session at 2025-11-25 whose requests all have these headers.
+    pub async fn connect_with(headers: &[(&str, &str)], url: &str) -> Self {
+        Self::open(Ipv4Addr::UNSPECIFIED, headers, url, "2025-11-25", &json!({})).await
     }
 
     async fn open(
         source: Ipv4Addr,
-        token: Option<&str>,
+        headers: &[(&str, &str)],
         url: &str,
         version: &str,
         capabilities: &Value,
     ) -> Self {
+        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let mut client = Self {
             url: url.to_owned(),
             source,
+            headers: headers.iter().map(own).collect(),
             version: version.to_owned(),
-            token: token.map(str::to_owned),
             session: None,
             hello: String::new(),
             last_id: AtomicU64::new(0),
@@ -86,8 +94,8 @@ impl RawClient {
     pub fn request(&self, method: &str) -> Request {
         let mut request = Request::new(method, &self.url).from(self.source);
         request = request.header("Accept", ACCEPT);
-        if let Some(token) = &self.token {
-            request = request.header("Authorization", &format!("Bearer {token}"));
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
         }
         if let Some(session) = &self.session {
             request = request

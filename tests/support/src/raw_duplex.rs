@@ -20,7 +20,7 @@ enum Link {
     Sse {
         /// Where messages go by POST.
         endpoint: String,
-        token: Option<String>,
+        headers: Vec<(String, String)>,
         stream: Response,
     },
     Stdio {
@@ -31,35 +31,33 @@ enum Link {
     },
 }
 
-fn with_token(request: Request, token: Option<&str>) -> Request {
-    match token {
-        Some(token) => request.header("Authorization", &format!("Bearer {token}")),
-        None => request,
-    }
-}
-
 impl RawDuplex {
     /// Opens the stream at `url`, without a word.
     pub async fn open_sse(url: &str) -> Self {
-        Self::open(None, url).await
+        Self::open_sse_with(&[], url).await
     }
 
     /// The same where every request carries this bearer token.
     pub async fn open_sse_as(token: &str, url: &str) -> Self {
-        Self::open(Some(token), url).await
+        Self::open_sse_with(&[("Authorization", &format!("Bearer {token}"))], url).await
     }
 
-    async fn open(token: Option<&str>, url: &str) -> Self {
-        let request = Request::new("GET", url).header("Accept", "text/event-stream");
-        let mut stream = with_token(request, token).send().await;
+    /// The same with these headers in all requests.
+    pub async fn open_sse_with(headers: &[(&str, &str)], url: &str) -> Self {
+        let mut request = Request::new("GET", url).header("Accept", "text/event-stream");
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let headers = headers.iter().map(own).collect();
+        let mut stream = request.send().await;
         assert_eq!(stream.status, 200, "GET {url}");
         let first = within("the endpoint", stream.event()).await.expect("a first event");
         assert_eq!(first.event.as_deref(), Some("endpoint"), "{first:?}");
         let path = first.data.expect("the endpoint");
         assert!(path.starts_with('/'), "{path}");
         let endpoint = format!("http://{}{path}", Url::parse(url).authority);
-        let token = token.map(str::to_owned);
-        Self { link: Link::Sse { endpoint, token, stream }, last_id: 0 }
+        Self { link: Link::Sse { endpoint, headers, stream }, last_id: 0 }
     }
 
     /// Starts a gateway of its own, without a word: with `--stdio`, unless the configuration says so itself.
@@ -114,12 +112,12 @@ impl RawDuplex {
 
     /// A request to where messages go over HTTP, to be changed and sent by the test.
     pub fn request(&self, method: &str) -> Request {
-        let request =
-            Request::new(method, self.endpoint()).header("Content-Type", "application/json");
-        match &self.link {
-            Link::Sse { token, .. } => with_token(request, token.as_deref()),
-            Link::Stdio { .. } => request,
+        let Link::Sse { endpoint, headers, .. } = &self.link else { panic!("stdio has no URLs") };
+        let mut request = Request::new(method, endpoint).header("Content-Type", "application/json");
+        for (name, value) in headers {
+            request = request.header(name, value);
         }
+        request
     }
 
     /// The next message; `None` at the end.

@@ -31,9 +31,7 @@ impl Default for FailureLimit {
 
 impl Section for FailureLimit {
     fn read(&mut self, fields: &mut Fields<'_, '_>) {
-        if let Some(rate) = Rate::read(fields) {
-            self.0 = rate;
-        }
+        self.0.set(fields);
     }
 }
 
