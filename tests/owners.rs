@@ -1,16 +1,11 @@
 //! A session belongs to whoever opened it: another token leads to nothing of it.
 
-use aws_lc_rs::digest::{SHA256, digest};
+use portcullis::authn::Digest;
 use portcullis_test_support::wire::{Request, Response};
 use portcullis_test_support::{ConfigDir, Gateway};
 use serde_json::{Value, json};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_portcullis");
-
-fn sha256(token: &str) -> String {
-    let digest = digest(&SHA256, token.as_bytes());
-    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
-}
 
 /// Somebody with a token.
 struct Holder<'g> {
@@ -46,8 +41,9 @@ impl Holder<'_> {
 #[tokio::test]
 async fn a_session_id_is_worth_nothing_with_another_token() {
     let (ann, bob) = ("ann-7Yt5qkJ0m2Xw", "bob-4Rz8vLp1s6Qn");
-    let tokens = [("ann", ann), ("bob", bob)]
-        .map(|(name, token)| format!("{{name: {name}, sha256: '{}'}}", sha256(token)));
+    let tokens = [("ann", ann), ("bob", bob)].map(|(name, token)| {
+        format!("{{name: {name}, sha256: '{}'}}", Digest::of(token.as_bytes()))
+    });
     let yaml = format!("auth: {{mode: tokens, tokens: [{}]}}\n", tokens.join(", "));
     let config = ConfigDir::new().config(&yaml);
     let gateway = Gateway::start(BINARY, config.path()).await;
