@@ -21,8 +21,7 @@ const TOKENS: [(&str, &str); 10] = [
     ("operator", "[in]"),
 ];
 
-const RULES: &str = "\
-    - {backend: notes, scopes: [notes]}
+const RULES: &str = "    - {backend: notes, scopes: [notes]}
     - {backend: notes, tool: 'delete_*', scopes: ['notes:write']}
     - {backend: demo, scopes: [demo]}
     - {backend: one, scopes: [one]}
@@ -474,7 +473,7 @@ async fn scopes_and_admins_mean_nothing_where_nobody_is_asked() {
     for (key, value) in [("scopes", "{required: [a]}"), ("admin", "{groups: [a]}")] {
         let config = ConfigDir::new().config(&format!("auth: {{{key}: {value}}}"));
         let check = std::process::Command::new(BINARY)
-            .args(["check", "--config"])
+            .arg("check")
             .arg(config.path())
             .output()
             .expect("it runs");
