@@ -147,7 +147,11 @@ impl Error {
             Self::Session(_) | Self::NotFound | Self::Server(ServerError::Unknown(_)) => {
                 StatusCode::NOT_FOUND
             }
-            Self::Host(_) | Self::Origin(_) | Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            // The last one makes a client get a token that does (MCP 2025-11-25, Authorization).
+            Self::Host(_)
+            | Self::Origin(_)
+            | Self::Forbidden(_)
+            | Self::Call(call::Error::Scope { .. }) => StatusCode::FORBIDDEN,
             Self::Body(BodyError::TooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Body(BodyError::TimedOut { .. }) => StatusCode::REQUEST_TIMEOUT,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
@@ -171,8 +175,6 @@ impl Error {
             Self::Randomness(_) => StatusCode::INTERNAL_SERVER_ERROR,
             // A legacy client initialises again on 404, which is the way out.
             Self::Call(call::Error::NotHome { .. }) => StatusCode::NOT_FOUND,
-            // What makes a client get a token that does (MCP, Authorization, "Scope Challenge").
-            Self::Call(call::Error::Scope { .. }) => StatusCode::FORBIDDEN,
             // 404 would mean to a legacy client that its session is gone.
             Self::Call(_) | Self::Params(_) => StatusCode::OK,
         }

@@ -202,6 +202,8 @@ async fn what_scopes_are_lacking_for_is_refused_in_every_spelling_with_all_that_
     works(&with_demo, "completion/complete", template).await;
     let denied = r#"portcullis_denied_total{reason="scope"}"#;
     gateway.until_metric(denied, |denied| denied > 14.5).await;
+    let denied = r#"portcullis_calls_total{method="tools/call",tool="x_notes_delete_note",backend="notes",outcome="denied"}"#;
+    gateway.until_metric(denied, |denied| denied > 1.5).await;
 }
 
 #[tokio::test]
