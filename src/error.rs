@@ -153,7 +153,11 @@ impl Error {
             | Self::NoMetadata(_)
             | Self::Server(ServerError::Unknown(_))
             | Self::Call(call::Error::NotHome { .. }) => StatusCode::NOT_FOUND,
-            Self::Host(_) | Self::Origin(_) | Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            // The last one makes a client get a token that does (MCP 2025-11-25, Authorization).
+            Self::Host(_)
+            | Self::Origin(_)
+            | Self::Forbidden(_)
+            | Self::Call(call::Error::Scope { .. }) => StatusCode::FORBIDDEN,
             Self::Body(BodyError::TooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Body(BodyError::TimedOut { .. }) => StatusCode::REQUEST_TIMEOUT,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
@@ -175,8 +179,6 @@ impl Error {
                 Refusal::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
             },
             Self::Randomness(_) => StatusCode::INTERNAL_SERVER_ERROR,
-            // What makes a client get a token that does (MCP, Authorization, "Scope Challenge").
-            Self::Call(call::Error::Scope { .. }) => StatusCode::FORBIDDEN,
             // 404 would mean that to a legacy client as well.
             Self::Call(_) | Self::Params(_) => StatusCode::OK,
         }

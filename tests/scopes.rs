@@ -21,8 +21,7 @@ const TOKENS: [(&str, &str); 10] = [
     ("operator", "[in]"),
 ];
 
-const RULES: &str = "\
-    - {backend: notes, scopes: [notes]}
+const RULES: &str = "    - {backend: notes, scopes: [notes]}
     - {backend: notes, tool: 'delete_*', scopes: ['notes:write']}
     - {backend: demo, scopes: [demo]}
     - {backend: one, scopes: [one]}
@@ -203,6 +202,8 @@ async fn what_scopes_are_lacking_for_is_refused_in_every_spelling_with_all_that_
     works(&with_demo, "completion/complete", template).await;
     let denied = r#"portcullis_denied_total{reason="scope"}"#;
     gateway.until_metric(denied, |denied| denied > 14.5).await;
+    let denied = r#"portcullis_calls_total{method="tools/call",tool="x_notes_delete_note",backend="notes",outcome="denied"}"#;
+    gateway.until_metric(denied, |denied| denied > 1.5).await;
 }
 
 #[tokio::test]
@@ -474,7 +475,7 @@ async fn scopes_and_admins_mean_nothing_where_nobody_is_asked() {
     for (key, value) in [("scopes", "{required: [a]}"), ("admin", "{groups: [a]}")] {
         let config = ConfigDir::new().config(&format!("auth: {{{key}: {value}}}"));
         let check = std::process::Command::new(BINARY)
-            .args(["check", "--config"])
+            .arg("check")
             .arg(config.path())
             .output()
             .expect("it runs");
