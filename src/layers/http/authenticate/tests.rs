@@ -158,9 +158,8 @@ async fn wrong_tokens_beyond_the_burst_get_429_and_a_time_to_come_back() {
 /// How a request fares whose proof takes work, which ends so.
 async fn checked(layer: &AuthenticateLayer, answer: Result<(), Refusal>) -> Result<(), StatusCode> {
     let guard = Arc::clone(&layer.0);
-    let attempt = match guard.failures.attempt(Some(MALLORY.parse().unwrap())) {
-        Ok(attempt) => attempt,
-        Err(_) => return Err(StatusCode::TOO_MANY_REQUESTS),
+    let Ok(attempt) = guard.failures.attempt(Some(MALLORY.parse().unwrap())) else {
+        return Err(StatusCode::TOO_MANY_REQUESTS);
     };
     let inner = tower::service_fn(|request: Request<()>| async move {
         assert!(request.headers().is_empty(), "{:?}", request.headers());
