@@ -161,7 +161,7 @@ fn activate(peers: &Peers, command: &mut Command) {
 const ACTIVATE: &str = "
 import os, socket, sys
 s = socket.socket()
-s.bind(('127.0.0.1', 0))
+s.bind((os.environ.pop('SOCKET_HOST', '127.0.0.1'), 0))
 s.listen(16)
 print('port', s.getsockname()[1], flush=True)
 os.dup2(s.fileno(), 3)
@@ -184,6 +184,24 @@ async fn a_socket_of_systemd_is_served_instead_of_the_configured_address() {
     let client = gateway.client_that_sees(&["x_demo_echo"]).await;
     let answer = client.call_tool("x_demo_echo", &json!({"message": "activated"})).await;
     assert!(answer.contains("activated"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_socket_of_systemd_lets_strangers_in_only_if_they_are_asked_who_they_are() {
+    let Some(peers) = Peers::installed() else { return };
+    let oauth = "auth: {mode: oauth, issuers: [{issuer: 'https://id.example'}]}\n";
+    for (config, said) in [
+        ("", "let others in, and auth.mode none asks nobody who they are"),
+        (oauth, "let others in, and anybody could say in a Host header which audience"),
+    ] {
+        let config = ConfigDir::new().config(config);
+        let mut command = Gateway::command(BINARY, config.path());
+        command.env("SOCKET_HOST", "0.0.0.0");
+        activate(&peers, &mut command);
+        let mut process = Process::spawn("portcullis serve", command);
+        assert_eq!(process.finished(DEADLINE).await.code(), Some(1));
+        assert!(process.output().contains(said), "{}", process.output());
+    }
 }
 
 #[tokio::test]

@@ -130,7 +130,9 @@ impl Config {
         let given = self.tokens.iter().filter(|it| it.digest != Digest::default());
         let mut seen = HashMap::new();
         for Token { name, digest, .. } in given {
-            if let Some(other) = seen.insert(*digest, name) {
+            if let Some(other) = seen.insert(*digest, name)
+                && other != name
+            {
                 let message = format!(
                     "has one token under the names {other:?} and {name:?}; make another one with \
                      `portcullis token new`"
