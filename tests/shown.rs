@@ -93,7 +93,7 @@ fn every_key_is_shown_and_its_default_is_the_documented_one() {
 #[test]
 fn what_a_configuration_says_is_what_is_shown() {
     let text = "\
-aggregator: {host: 0.0.0.0, port: 1, transport: sse, musterPrefix: y, exposure: both, publicUrl: 'https://a.example.com/gate'}
+aggregator: {host: 0.0.0.0, port: 1, transport: sse, musterPrefix: y, exposure: both, publicUrl: 'https://a.example.com/gate', tls: {certFile: /certificate, keyFile: /private, clientCaFile: /certificate}}
 http:
   maxBodyBytes: 2048
   maxInFlight: 2
@@ -108,13 +108,20 @@ toolLimits: [{backend: a, tool: 'b*', per: session, maxInFlight: 2, perSecond: 0
 sessions: {keyFiles: [/key], maxAge: 36h}
 catalogue: {grace: 1s, firstListWait: 250ms}
 denylist: {enabled: false, allow: [{backend: a, tool: cleanup}], block: [{backend: 'b*', tool: '*'}]}
-metrics: {host: '::1', port: 2, musterNames: true}
+metrics: {host: '::1', port: 2, musterNames: true, tls: {certFile: /certificate, keyFile: /private, clientCaFile: /certificate}}
 logging: {level: debug, format: text, calls: false}
 auth: {allowUnauthenticated: true}
 ";
-    let directory = ConfigDir::new().file("key", &"01".repeat(32));
+    let own = rcgen::generate_simple_self_signed([]).expect("a certificate");
+    let directory = ConfigDir::new()
+        .file("key", &"01".repeat(32))
+        .file("certificate", &own.cert.pem())
+        .file("private", &own.signing_key.serialize_pem());
     let key = directory.path().join("key");
-    let text = text.replace("/key", key.to_str().expect("UTF-8"));
+    let place = |text: String, name: &str| {
+        text.replace(name, &format!("{}{name}", directory.path().display()))
+    };
+    let text = ["/key", "/certificate", "/private"].into_iter().fold(text.to_owned(), place);
     let directory = directory.config(&text);
     let loaded = load(Some(directory.path()), &Environment::default());
     let config = loaded.unwrap_or_else(|refused| panic!("{refused}")).config;
