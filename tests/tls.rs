@@ -106,7 +106,7 @@ async fn both_versions_of_http_and_of_tls_are_spoken_and_plain_http_is_told_so()
         assert_eq!(text(&curl(config.path(), &arguments)), version, "{http} {tls}");
     }
     let plain = health.replace("https://", "http://");
-    let answer = wire::Request::new("GET", &plain).send().await;
+    let mut answer = wire::Request::new("GET", &plain).send().await;
     assert_eq!(answer.status, 400);
     assert!(answer.text().await.contains("https://"));
 }
