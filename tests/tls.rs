@@ -13,7 +13,8 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use portcullis_test_support::{Client, ConfigDir, Gateway, Peers, wire, within};
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SanType, date_time_ymd,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, SanType,
+    date_time_ymd,
 };
 use rustls_pki_types::{CertificateDer, ServerName};
 use serde_json::json;
@@ -38,6 +39,8 @@ impl Authority {
     fn new() -> Self {
         let mut params = CertificateParams::new([]).expect("no names");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // A certificate that has the name of its issuer is taken for its own.
+        params.distinguished_name.push(DnType::CommonName, "authority");
         let key = KeyPair::generate().expect("a key");
         Self(CertifiedIssuer::self_signed(params, key).expect("a certificate"))
     }
@@ -169,8 +172,7 @@ async fn a_client_certificate_says_who_is_calling() {
         config = config.file(&format!("{name}.key"), &key);
     }
     let gateway = Gateway::start(BINARY, config.path()).await;
-    let post =
-        |who: &str, session, body| post(config.path(), gateway.url(), who, session, body);
+    let post = |who: &str, session, body| post(config.path(), gateway.url(), who, session, body);
 
     let sessions = ["spiffe", "dns"].map(|who| {
         let answer = text(&post(who, None, INITIALIZE));
@@ -226,7 +228,8 @@ async fn the_metrics_listener_speaks_tls_and_health_asks_where_no_certificate_is
         let config = Authority::new().config(yaml);
         let gateway = Gateway::start(BINARY, config.path()).await;
         let metrics = text(&curl(config.path(), &[gateway.metrics_url()]));
-        let expires = r#"portcullis_tls_certificate_not_after_timestamp_seconds{listener="mcp"} 4102444800"#;
+        let expires =
+            r#"portcullis_tls_certificate_not_after_timestamp_seconds{listener="mcp"} 4102444800"#;
         assert!(metrics.contains(expires), "{metrics}");
 
         let port = |origin: &str| origin.rsplit(':').next().unwrap_or_default().to_owned();

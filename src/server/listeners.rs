@@ -151,7 +151,8 @@ impl Listeners {
     /// Whether only this machine can connect.
     pub fn is_loopback(&self) -> bool {
         let addresses = self.addresses();
-        addresses.len() == self.sockets.len() && addresses.iter().all(|address| loopback(address.ip()))
+        addresses.len() == self.sockets.len()
+            && addresses.iter().all(|address| loopback(address.ip()))
     }
 
     /// How a URL begins that leads to them.
