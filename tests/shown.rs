@@ -12,7 +12,7 @@ use portcullis_test_support::ConfigDir;
 use serde_json::{Value as Json, json};
 
 /// `auth` in each mode, whose keys cannot stand beside those of another.
-const MODES: [&str; 4] = [
+const MODES: [&str; 5] = [
     "{mode: none, allowUnauthenticated: true}",
     "
   mode: tokens
@@ -23,6 +23,7 @@ const MODES: [&str; 4] = [
   failureLimit: {perSecond: 0.5, burst: 3}
   scopes: {required: [a], tools: [{backend: a, tool: 'b*', annotation: readOnlyHint=false, scopes: [c]}], hidden: show}
   admin: {scopes: [a], groups: [ops], tokens: [ci]}",
+    "{mode: mtls, mtls: {trustDomain: example.org}}",
     "{mode: header, header: {humanIDHeader: x-user, agentIDHeader: x-agent, teamIDHeader: x-team}}",
     "
   mode: oauth
@@ -43,8 +44,6 @@ const MODES: [&str; 4] = [
     algorithms: [ES256]
     introspection: {endpoint: https://id.example/introspect, clientId: gate, clientSecret: sesame}",
 ];
-/// The keys of one mode that only TLS lets anybody choose.
-const MTLS: &str = "auth.mtls.trustDomain";
 /// Keys that are never shown.
 const SECRETS: [&str; 2] = ["sha256", "clientSecret"];
 
@@ -141,7 +140,7 @@ fn every_key_is_shown_and_its_default_is_the_documented_one() {
 #[test]
 fn what_a_configuration_says_is_what_is_shown() {
     let text = "\
-aggregator: {host: 0.0.0.0, port: 1, transport: sse, musterPrefix: y, exposure: both, publicUrl: 'https://a.example.com/gate'}
+aggregator: {host: 0.0.0.0, port: 1, transport: sse, musterPrefix: y, exposure: both, publicUrl: 'https://a.example.com/gate', tls: {certFile: /certificate, keyFile: /private, clientCaFile: /certificate}}
 http:
   maxBodyBytes: 2048
   maxInFlight: 2
@@ -156,15 +155,22 @@ toolLimits: [{backend: a, tool: 'b*', per: session, maxInFlight: 2, perSecond: 0
 sessions: {keyFiles: [/key], maxAge: 36h}
 catalogue: {grace: 1s, firstListWait: 250ms}
 denylist: {enabled: false, allow: [{backend: a, tool: cleanup}], block: [{backend: 'b*', tool: '*'}]}
-metrics: {host: '::1', port: 2, musterNames: true}
+metrics: {host: '::1', port: 2, musterNames: true, tls: {certFile: /certificate, keyFile: /private, clientCaFile: /certificate}}
 logging: {level: debug, format: text, calls: false}
 auth: ";
-    let directory = ConfigDir::new().file("key", &"01".repeat(32));
+    let own = rcgen::generate_simple_self_signed([]).expect("a certificate");
+    let directory = ConfigDir::new()
+        .file("key", &"01".repeat(32))
+        .file("certificate", &own.cert.pem())
+        .file("private", &own.signing_key.serialize_pem());
     let key = directory.path().join("key");
-    let text = text.replace("/key", key.to_str().expect("UTF-8"));
+    let place = |text: String, name: &str| {
+        text.replace(name, &format!("{}{name}", directory.path().display()))
+    };
+    let text = ["/key", "/certificate", "/private"].into_iter().fold(text.to_owned(), place);
     let digest = Digest::of(b"sesame").to_string();
     let default = shown_of(&Config::default());
-    let mut changed = BTreeSet::from([MTLS.to_owned(), "logging.format".to_owned()]);
+    let mut changed = BTreeSet::from(["logging.format".to_owned()]);
     for auth in MODES {
         let auth = auth.replace("DIGEST", &digest);
         let with = ConfigDir::new().config(&format!("{text}{auth}\n"));

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 use tokio::sync::{broadcast, watch};
 use tokio::time;
@@ -113,21 +112,23 @@ impl Backside {
 
     /// Carries news from one to another, until they leave.
     fn follow(&self, updates: broadcast::Receiver<Updated>, ready: watch::Sender<bool>) {
-        let follow = |task: BoxFuture<'static, ()>| {
-            let news = self.news.clone();
-            self.background.spawn(async move {
-                news.run_until_cancelled(task).await;
-            });
-        };
         let (sessions, registry) = (&self.sessions, &self.registry);
         let evict = {
             let registry = Arc::clone(registry);
             move |it| registry.evict_session(it)
         };
-        follow(Box::pin(Arc::clone(sessions).sweep(evict)));
-        follow(Box::pin(follow::list_changes(Arc::clone(&self.catalogue), Arc::clone(sessions))));
-        follow(Box::pin(follow::updates(updates, Arc::clone(sessions))));
-        follow(Box::pin(follow::readiness(Arc::clone(registry), ready)));
+        self.run(Arc::clone(sessions).sweep(evict));
+        self.run(follow::list_changes(Arc::clone(&self.catalogue), Arc::clone(sessions)));
+        self.run(follow::updates(updates, Arc::clone(sessions)));
+        self.run(follow::readiness(Arc::clone(registry), ready));
+    }
+
+    /// Runs what would go on for ever, until the backends leave.
+    pub(super) fn run(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let news = self.news.clone();
+        self.background.spawn(async move {
+            news.run_until_cancelled(task).await;
+        });
     }
 
     /// What clients learn that have no token yet.

@@ -31,6 +31,8 @@ pub struct Config {
     pub denylist: policy::Config,
     /// `metrics`.
     pub metrics: observe::Metrics,
+    /// `metrics.tls`: what the metrics listener is secured with.
+    pub metrics_tls: server::Tls,
     /// `logging`.
     pub logging: observe::Logging,
     /// `auth`: how callers prove who they are.
@@ -55,7 +57,10 @@ impl Section for Config {
         fields.section("sessions", &mut self.sessions);
         fields.section("catalogue", &mut self.catalogue);
         fields.section("denylist", &mut self.denylist);
-        fields.section("metrics", &mut self.metrics);
+        fields.within("metrics", |metrics| {
+            self.metrics.read(metrics);
+            metrics.section("tls", &mut self.metrics_tls);
+        });
         fields.section("logging", &mut self.logging);
         fields.within("auth", |auth| {
             self.auth.read(auth);
@@ -87,7 +92,7 @@ impl Shown for Config {
             "sessions": self.sessions.shown(),
             "catalogue": self.catalogue.shown(),
             "denylist": self.denylist.shown(),
-            "metrics": self.metrics.shown(),
+            "metrics": self.metrics_shown(),
             "logging": self.logging.shown(),
             "auth": self.auth_shown(),
         })
@@ -102,6 +107,13 @@ impl Config {
         auth["scopes"] = self.scopes.shown();
         auth["admin"] = self.admin.shown();
         auth
+    }
+
+    /// So is `metrics`.
+    fn metrics_shown(&self) -> Json {
+        let mut metrics = self.metrics.shown();
+        metrics["tls"] = self.metrics_tls.shown();
+        metrics
     }
 
     /// What neither authentication nor policy can see alone.
@@ -158,6 +170,11 @@ impl Config {
                 "host",
                 format!("\"{host}\" lets others in, {fault}"),
             );
+        }
+        if self.auth.mode == authn::Mode::Mtls && !self.aggregator.tls.wants_certificates() {
+            let message = "is mtls, which needs aggregator.tls.clientCaFile: without it no client \
+                           shows a certificate";
+            fields.problem_below("auth", "mode", message);
         }
         let port = self.metrics.port;
         if port != 0 && port == self.aggregator.port && host.overlaps(&self.metrics.host) {

@@ -7,6 +7,7 @@ mod listen;
 pub mod load;
 mod print;
 mod recorder;
+mod secure;
 mod serve;
 mod stack;
 mod status;

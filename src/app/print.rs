@@ -24,7 +24,7 @@ pub(super) fn way_in(
     let address = listeners.addresses().into_iter().next();
     let url = match (public, address) {
         (Some(public), _) => format!("{}{path}", public.as_str().trim_end_matches('/')),
-        (None, Some(address)) => format!("http://{address}{path}"),
+        (None, Some(address)) => format!("{}://{address}{path}", listeners.scheme()),
         (None, None) => String::new(),
     };
     match transport {
@@ -43,8 +43,10 @@ pub(super) fn addresses(
     let mut text = format!("portcullis {}\n", env!("CARGO_PKG_VERSION"));
     let path = transport.path().unwrap_or_default();
     for (what, path, listeners) in [("listening", path, mcp), ("metrics", "/metrics", metrics)] {
-        for address in listeners.map(Listeners::addresses).unwrap_or_default() {
-            let _ = writeln!(text, "{what} on http://{address}{path}");
+        let Some(listeners) = listeners else { continue };
+        let scheme = listeners.scheme();
+        for address in listeners.addresses() {
+            let _ = writeln!(text, "{what} on {scheme}://{address}{path}");
         }
     }
     text.push_str(&authentication(auth, mcp.map(Listeners::is_loopback)));

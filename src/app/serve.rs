@@ -11,9 +11,10 @@ use super::backside::Backside;
 use super::config::Config;
 use super::listen::{mcp_listeners, metrics_listeners};
 use super::load::Loaded;
+use super::secure::secured;
 use super::stack::Parts;
 use super::status::{in_quarantine, status};
-use super::{print, stack, stdio};
+use super::{print, secure, stack, stdio};
 use crate::observe::exposition;
 use crate::outbound::Trust;
 use crate::routes::Open;
@@ -34,8 +35,8 @@ pub async fn serve(
     let config = &loaded.config;
     let signals = Signals::install().context("cannot handle signals")?;
     let exposition = exposition::install(config.metrics.muster_names);
-    let listeners = mcp_listeners(config)?;
-    let metrics_listeners = metrics_listeners(config)?;
+    let listeners = secured(mcp_listeners(config)?, &config.aggregator.tls)?;
+    let metrics_listeners = secured(metrics_listeners(config)?, &config.metrics_tls)?;
     let shutdown = Shutdown::new();
     // First of all lines: what backends say comes as they start.
     let transport = config.aggregator.transport;
@@ -45,6 +46,8 @@ pub async fn serve(
     let is_loopback = listeners.as_ref().is_none_or(Listeners::is_loopback);
     let trust = Arc::new(Trust::new(extra_ca_files)?);
     let backside = Backside::start(&loaded, trust, is_loopback, &way)?;
+    secure::follow(&backside, "mcp", listeners.as_ref());
+    secure::follow(&backside, "metrics", metrics_listeners.as_ref());
 
     let readiness = Readiness::new(backside.ready.clone(), shutdown.clone());
     let open = Open::new(readiness.clone(), &way, backside.well_known(config));

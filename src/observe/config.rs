@@ -29,7 +29,6 @@ impl Section for Metrics {
     fn read(&mut self, fields: &mut Fields<'_, '_>) {
         fields.set("host", &mut self.host);
         fields.set("port", &mut self.port);
-        fields.later("tls", &Json::Null);
         fields.set("musterNames", &mut self.muster_names);
     }
 }

@@ -108,6 +108,11 @@ fn describe() {
         Unit::Count,
         "Messages, streams and connections that were dropped, by reason."
     );
+    describe_gauge!(
+        name::CERTIFICATE_NOT_AFTER,
+        Unit::Seconds,
+        "When the certificate of a listener ceases to be valid, in Unix time."
+    );
     describe_gauge!(name::BUILD_INFO, "Always 1; the labels say what is running.");
     describe_counter!(name::MUSTER_TOOL_CALLS, Unit::Count, "Tool calls by how they ended.");
     describe_histogram!(

@@ -35,6 +35,8 @@ pub(super) mod name {
     pub(in crate::observe) const RATE_LIMITED: &str = "portcullis_rate_limited_total";
     pub(in crate::observe) const DENIED: &str = "portcullis_denied_total";
     pub(in crate::observe) const DROPPED: &str = "portcullis_dropped_total";
+    pub(in crate::observe) const CERTIFICATE_NOT_AFTER: &str =
+        "portcullis_tls_certificate_not_after_timestamp_seconds";
     pub(in crate::observe) const BUILD_INFO: &str = "portcullis_build_info";
     pub(in crate::observe) const MUSTER_TOOL_CALLS: &str = "muster_tool_calls_total";
     pub(in crate::observe) const MUSTER_TOOL_CALL_DURATION: &str =
@@ -161,6 +163,13 @@ pub(crate) fn rate_limited(limit: &'static str) {
 /// A call was refused because its caller may not make it.
 pub(crate) fn denied(reason: &'static str) {
     counter!(name::DENIED, "reason" => reason).increment(1);
+}
+
+/// When the certificate of a listener ceases to be valid, in seconds since 1970.
+pub(crate) fn certificate_expires(listener: &'static str, at: i64) {
+    // Exact for as long as years have four digits.
+    #[expect(clippy::cast_precision_loss, reason = "it is below 2^53")]
+    gauge!(name::CERTIFICATE_NOT_AFTER, "listener" => listener).set(at as f64);
 }
 
 /// A stream to a client that is open, until this is dropped.

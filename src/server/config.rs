@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 use url::Url;
 
+use super::Tls;
 use crate::catalogue::Exposure;
 use crate::config::{Fields, Host, Section, Shown, Value, write_duration};
 
@@ -23,6 +24,8 @@ pub struct Aggregator {
     pub exposure: Exposure,
     /// The URL under which clients reach the gateway, where it differs from the listener's.
     pub public_url: Option<Url>,
+    /// What the MCP listener is secured with.
+    pub tls: Tls,
 }
 
 /// `aggregator.transport`: the ways in.
@@ -66,6 +69,7 @@ impl Default for Aggregator {
             muster_prefix: "x".to_owned(),
             exposure: Exposure::default(),
             public_url: None,
+            tls: Tls::default(),
         }
     }
 }
@@ -83,7 +87,7 @@ impl Section for Aggregator {
         if let Some(url) = fields.get_with("publicUrl", public_url) {
             self.public_url = url;
         }
-        fields.later("tls", &serde_json::Value::Null);
+        fields.section("tls", &mut self.tls);
         // muster's own set-ups write `enabled`, and nothing has ever read it.
         fields.accept(&["enabled"]);
         fields.later_when_enabled("admin", &["port", "bindAddress"]);
@@ -96,7 +100,7 @@ impl Section for Aggregator {
 
 impl Shown for Aggregator {
     fn shown(&self) -> Json {
-        let Self { port, host, transport, muster_prefix, exposure, public_url } = self;
+        let Self { port, host, transport, muster_prefix, exposure, public_url, tls } = self;
         json!({
             "host": host.to_string(),
             "port": port,
@@ -104,6 +108,7 @@ impl Shown for Aggregator {
             "musterPrefix": muster_prefix,
             "exposure": exposure.name(),
             "publicUrl": public_url.as_ref().map_or("", Url::as_str),
+            "tls": tls.shown(),
         })
     }
 }

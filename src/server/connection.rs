@@ -20,12 +20,13 @@ use hyper_util::server::conn::auto;
 use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time;
+use tokio::time::{self, Instant};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::util::Oneshot;
 use tower::{Service, ServiceExt};
 
+use super::tls::{Acceptor, Secured, handshake};
 use super::{BoxError, Peer};
 
 /// How long a client may take to its first request.
@@ -101,28 +102,50 @@ pub(super) enum End {
 pub(super) async fn serve<S: HttpService>(
     socket: TcpStream,
     peer: SocketAddr,
+    tls: Option<Acceptor>,
     service: S,
     tasks: TaskTracker,
     stages: Stages,
 ) -> End {
     // Events are small and must not wait for each other.
     let _ = socket.set_nodelay(true);
-    drive(socket, peer, service, tasks, stages).await
+    let first_request = Instant::now() + FIRST_REQUEST_TIMEOUT;
+    let Some(tls) = tls else {
+        return drive(socket, Peer::plain(peer), service, tasks, stages, first_request).await;
+    };
+    let secured = {
+        let handshake = pin!(handshake(socket, &tls));
+        // Nobody has asked for anything yet, so there is nothing to finish.
+        stages.draining.run_until_cancelled(handshake).await
+    };
+    match secured {
+        None => End::Closed,
+        Some(Ok(Secured { stream, certificate })) => {
+            let peer = Peer::tls(peer, certificate);
+            drive(stream, peer, service, tasks, stages, first_request).await
+        }
+        Some(Err(refused)) => {
+            let error = anyhow::Error::from(refused);
+            tracing::debug!(%peer, error = format_args!("{error:#}"), "connection ended");
+            End::Closed
+        }
+    }
 }
 
 async fn drive<S: HttpService>(
     io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    peer: SocketAddr,
+    peer: Peer,
     service: S,
     tasks: TaskTracker,
     stages: Stages,
+    first_request: Instant,
 ) -> End {
+    let address = peer.address();
     let begun = Arc::new(AtomicBool::new(false));
-    let connection = Peer::plain(peer);
-    let service = Connection { inner: service, peer: connection, begun: begun.clone() };
+    let service = Connection { inner: service, peer, begun: begun.clone() };
     let builder = builder(tasks);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(io), service));
-    let mut first_request = pin!(time::sleep(FIRST_REQUEST_TIMEOUT));
+    let mut first_request = pin!(time::sleep_until(first_request));
     let mut draining = pin!(stages.draining.cancelled());
     let (mut told, mut settled) = (false, false);
     // Once it drains, `draining` is not polled any more and `abort` is, so each wake-up looks at one.
@@ -135,7 +158,7 @@ async fn drive<S: HttpService>(
             }
             result = connection.as_mut() => {
                 if let Err(error) = result {
-                    tracing::debug!(%peer, %error, "connection ended");
+                    tracing::debug!(peer = %address, %error, "connection ended");
                 }
                 return End::Closed;
             }
@@ -241,14 +264,16 @@ mod tests {
             tower::service_fn(|_| async { Ok::<_, Infallible>(Response::new(Body::Empty)) });
         let stages = Stages { draining: CancellationToken::new(), abort: CancellationToken::new() };
         let (mut client, io) = tokio::io::duplex(1024);
-        let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+        let peer = Peer::plain(SocketAddr::from((Ipv4Addr::LOCALHOST, 1)));
         let since = Instant::now();
         let client = async move {
             client.write_all(said).await.unwrap();
             let mut received = Vec::new();
             client.read_to_end(&mut received).await.unwrap();
         };
-        let (end, ()) = tokio::join!(drive(io, peer, service, TaskTracker::new(), stages), client);
+        let first_request = since + FIRST_REQUEST_TIMEOUT;
+        let driven = drive(io, peer, service, TaskTracker::new(), stages, first_request);
+        let (end, ()) = tokio::join!(driven, client);
         assert_eq!(end, End::Closed);
         since.elapsed()
     }

@@ -6,6 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use listenfd::ListenFd;
 use tokio::net::{TcpListener, TcpSocket};
 
+use super::tls::Acceptor;
+
 /// Connections that wait to be accepted; the kernel lowers it to `net.core.somaxconn`.
 const BACKLOG: u32 = 1024;
 /// How often another port is tried when port 0 gave one that is taken on the other loopback address.
@@ -45,7 +47,10 @@ pub enum BindError {
 
 /// One or more listening sockets that lead to the same service.
 #[derive(Debug)]
-pub struct Listeners(Vec<TcpListener>);
+pub struct Listeners {
+    sockets: Vec<TcpListener>,
+    tls: Option<Acceptor>,
+}
 
 impl Listeners {
     /// Listens on every address of `host`; port 0 takes any free one.
@@ -77,7 +82,17 @@ impl Listeners {
             port = port_of(&listener, address)?;
             listeners.push(listener);
         }
-        Ok(Self(listeners))
+        Ok(Self::plain(listeners))
+    }
+
+    fn plain(sockets: Vec<TcpListener>) -> Self {
+        Self { sockets, tls: None }
+    }
+
+    /// The same, on which nothing but TLS is spoken.
+    #[must_use]
+    pub fn with_tls(self, acceptor: Acceptor) -> Self {
+        Self { tls: Some(acceptor), ..self }
     }
 
     fn bind_localhost(port: u16) -> Result<Self, BindError> {
@@ -87,9 +102,9 @@ impl Listeners {
             let v4 = listen(v4_address)?;
             let v6_address = SocketAddr::from((Ipv6Addr::LOCALHOST, port_of(&v4, v4_address)?));
             match listen(v6_address) {
-                Ok(v6) => return Ok(Self(vec![v4, v6])),
+                Ok(v6) => return Ok(Self::plain(vec![v4, v6])),
                 Err(BindError::Bind { source, .. }) if lacks_ipv6(&source) => {
-                    return Ok(Self(vec![v4]));
+                    return Ok(Self::plain(vec![v4]));
                 }
                 Err(BindError::Bind { source, .. })
                     if port == 0 && source.kind() == io::ErrorKind::AddrInUse && attempts > 0 =>
@@ -120,12 +135,12 @@ impl Listeners {
                 listeners.push(TcpListener::from_std(listener).map_err(failed)?);
             }
         }
-        Ok((!listeners.is_empty()).then_some(Self(listeners)))
+        Ok((!listeners.is_empty()).then(|| Self::plain(listeners)))
     }
 
     /// Where they listen.
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.0.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+        self.sockets.iter().filter_map(|listener| listener.local_addr().ok()).collect()
     }
 
     /// The port of the first.
@@ -136,11 +151,22 @@ impl Listeners {
     /// Whether only this machine can connect.
     pub fn is_loopback(&self) -> bool {
         let addresses = self.addresses();
-        addresses.len() == self.0.len() && addresses.iter().all(|address| loopback(address.ip()))
+        addresses.len() == self.sockets.len()
+            && addresses.iter().all(|address| loopback(address.ip()))
     }
 
-    pub(super) fn into_inner(self) -> Vec<TcpListener> {
-        self.0
+    /// How a URL begins that leads to them.
+    pub fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+
+    /// What their connections are secured with.
+    pub fn tls(&self) -> Option<&Acceptor> {
+        self.tls.as_ref()
+    }
+
+    pub(super) fn into_parts(self) -> (Vec<TcpListener>, Option<Acceptor>) {
+        (self.sockets, self.tls)
     }
 }
 

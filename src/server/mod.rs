@@ -1,4 +1,4 @@
-//! Sockets to responses: listeners, workers, HTTP/1.1 and HTTP/2 connections, and the drain.
+//! Sockets to responses: listeners, TLS, workers, HTTP/1.1 and HTTP/2 connections, and the drain.
 //!
 //! One acceptor deals sockets to single-threaded workers. Each worker builds its own service, so
 //! nothing on the way of a request hops between threads.
@@ -31,6 +31,7 @@ mod peer;
 mod serve;
 mod shutdown;
 mod simple;
+mod tls;
 mod worker;
 
 pub use body::{Body, BoxError};
@@ -41,6 +42,7 @@ pub use peer::Peer;
 pub use serve::{Drained, Options, serve};
 pub use shutdown::{Shutdown, Signal, Signals};
 pub use simple::serve_simple;
+pub use tls::{Acceptor, Files, Tls, Unusable};
 pub use worker::Worker;
 
 #[cfg(test)]

@@ -26,6 +26,12 @@ impl Peer {
         Self(Arc::new(Inner { address, is_tls: false, certificate: None, memory }))
     }
 
+    /// The other end of an encrypted connection, and the certificate it has proven to own.
+    pub fn tls(address: SocketAddr, certificate: Option<CertificateDer<'static>>) -> Self {
+        let memory = Mutex::default();
+        Self(Arc::new(Inner { address, is_tls: true, certificate, memory }))
+    }
+
     /// Where it is.
     pub fn address(&self) -> SocketAddr {
         self.0.address

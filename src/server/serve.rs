@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::accept::accept;
 use super::connection::{HttpService, Stages};
+use super::tls::Acceptor;
 use super::worker::{self, Accepted, Handle, Worker};
 use super::{Listeners, Shutdown};
 
@@ -75,8 +76,9 @@ where
         started.await.map_err(failed)?;
         workers.push(handle);
     }
-    let dealer = Dealer { workers, next: AtomicUsize::new(0) };
-    let accepting = join_all(listeners.into_inner().into_iter().map(|l| dealer.deal_from(l)));
+    let (sockets, tls) = listeners.into_parts();
+    let dealer = Dealer { workers, next: AtomicUsize::new(0), tls };
+    let accepting = join_all(sockets.into_iter().map(|socket| dealer.deal_from(socket)));
     // The listeners go with the future: nobody new gets in.
     let _: Option<Vec<()>> = shutdown.draining().run_until_cancelled(accepting).await;
     end(dealer.workers, options.drain, shutdown, &abort).await;
@@ -123,6 +125,7 @@ async fn end(
 struct Dealer {
     workers: Vec<Handle>,
     next: AtomicUsize,
+    tls: Option<Acceptor>,
 }
 
 impl Dealer {
@@ -131,7 +134,7 @@ impl Dealer {
             let (socket, peer) = accept(&listener).await;
             // A worker's own runtime has to know it, not ours.
             match socket.into_std() {
-                Ok(socket) => self.deal(Accepted { socket, peer }).await,
+                Ok(socket) => self.deal(Accepted { socket, peer, tls: self.tls.clone() }).await,
                 Err(error) => tracing::warn!(%error, "cannot hand a connection to a worker"),
             }
         }

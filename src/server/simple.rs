@@ -24,8 +24,9 @@ pub async fn serve_simple<S: HttpService>(
     let stages = Stages { draining: stop.child_token(), abort: CancellationToken::new() };
     // If this future is dropped, nothing that it started stays behind.
     let _on_drop = (stages.draining.clone().drop_guard(), stages.abort.clone().drop_guard());
-    let accepting = join_all(listeners.into_inner().into_iter().map(|listener| {
-        let (tasks, stages, service) = (&tasks, &stages, &service);
+    let (sockets, tls) = listeners.into_parts();
+    let accepting = join_all(sockets.into_iter().map(|listener| {
+        let (tasks, stages, service, tls) = (&tasks, &stages, &service, &tls);
         async move {
             loop {
                 let (socket, peer) = accept(&listener).await;
@@ -33,6 +34,7 @@ pub async fn serve_simple<S: HttpService>(
                 tasks.spawn(connection::serve(
                     socket,
                     peer,
+                    tls.clone(),
                     service.clone(),
                     tasks.clone(),
                     stages,

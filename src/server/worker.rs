@@ -13,6 +13,7 @@ use tokio::time;
 use tokio_util::task::TaskTracker;
 
 use super::connection::{self, End, HttpService, Stages};
+use super::tls::Acceptor;
 
 /// Sockets that wait for one worker. When all queues are full, the acceptor waits.
 const QUEUE_CAPACITY: usize = 128;
@@ -43,6 +44,8 @@ impl Worker {
 pub(super) struct Accepted {
     pub(super) socket: TcpStream,
     pub(super) peer: SocketAddr,
+    /// What its connection is secured with, by the worker.
+    pub(super) tls: Option<Acceptor>,
 }
 
 /// The acceptor's side of a worker.
@@ -99,7 +102,7 @@ fn run<S: HttpService>(
         let service = factory(worker);
         let _ = started.send(());
         let connections = TaskTracker::new();
-        while let Some(Accepted { socket, peer }) = queue.recv().await {
+        while let Some(Accepted { socket, peer, tls }) = queue.recv().await {
             let (load, cut) = (load.clone(), cut.clone());
             let Ok(socket) = tokio::net::TcpStream::from_std(socket) else {
                 load.fetch_sub(1, Ordering::Relaxed);
@@ -108,6 +111,7 @@ fn run<S: HttpService>(
             let served = connection::serve(
                 socket,
                 peer,
+                tls,
                 service.clone(),
                 connections.clone(),
                 stages.clone(),

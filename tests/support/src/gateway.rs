@@ -159,7 +159,8 @@ fn url_after(line: &str, marker: &str) -> Option<String> {
     let (_, rest) = line.split_once(marker)?;
     let url =
         rest.split(|char: char| char.is_whitespace() || "\"',\\\u{1b}".contains(char)).next()?;
-    let is_ours = ["http://127.0.0.1:", "http://0.0.0.0:"].iter().any(|it| url.starts_with(it));
+    let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"))?;
+    let is_ours = ["127.0.0.1:", "0.0.0.0:"].iter().any(|it| rest.starts_with(it));
     is_ours.then(|| url.to_owned())
 }
 
