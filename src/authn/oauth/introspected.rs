@@ -187,7 +187,8 @@ fn is_same_resource(one: &str, other: &str) -> bool {
     };
     let ((origin, rest), (other_origin, other_rest)) =
         (one.split_at(split(one)), other.split_at(split(other)));
-    origin.eq_ignore_ascii_case(other_origin) && rest == other_rest
+    // Where nobody can tell our own address, no audience is ours.
+    !other.is_empty() && origin.eq_ignore_ascii_case(other_origin) && rest == other_rest
 }
 
 #[cfg(test)]

@@ -67,10 +67,7 @@ where
             self.guard.failures.forgive(&self.attempt);
         }
         match answer {
-            Ok(principal) => {
-                self.request.extensions_mut().insert(principal);
-                Ok(self.inner.call(self.request))
-            }
+            Ok(principal) => Ok(self.inner.call(self.guard.admit(principal, self.request))),
             Err(refusal) => Err(self.guard.refused(refusal, &asked(&self.request))),
         }
     }

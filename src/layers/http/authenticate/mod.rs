@@ -2,6 +2,7 @@
 
 mod failures;
 mod future;
+mod report;
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -13,7 +14,7 @@ use tower::{Layer, Service};
 
 use super::client_address::ClientAddress;
 use crate::authn::{Answer, Asked, Authenticator, Origin, Refusal, challenge};
-use crate::call::retry_seconds;
+use crate::call::{Principal, retry_seconds};
 use crate::server::Peer;
 
 pub use failures::FailureLimit;
@@ -21,6 +22,7 @@ pub use future::ResponseFuture;
 
 use failures::Failures;
 use future::Checking;
+use report::Report;
 
 /// Nobody knows who makes the request, or they may not come in.
 #[derive(Debug, thiserror::Error)]
@@ -67,12 +69,14 @@ pub struct AuthenticateLayer(Arc<Guard>);
 struct Guard {
     authenticator: Arc<Authenticator>,
     failures: Failures,
+    report: Report,
 }
 
 impl AuthenticateLayer {
     /// Asks `authenticator`; from one address so many wrong proofs may come.
     pub fn new(authenticator: Arc<Authenticator>, limit: FailureLimit) -> Self {
-        Self(Arc::new(Guard { authenticator, failures: Failures::new(limit) }))
+        let (failures, report) = (Failures::new(limit), Report::new());
+        Self(Arc::new(Guard { authenticator, failures, report }))
     }
 }
 
@@ -82,15 +86,28 @@ impl Guard {
         if refusal.is_attempt()
             && let Err(wait) = self.failures.attempt(asked.address)
         {
-            return Unauthenticated::TooMany { wait };
+            return self.limited(wait, asked);
         }
         self.refused(refusal, asked)
+    }
+
+    fn limited(&self, wait: Duration, asked: &Asked<'_>) -> Unauthenticated {
+        self.report.limited(asked.address);
+        Unauthenticated::TooMany { wait }
+    }
+
+    /// Lets a request on.
+    fn admit<B>(&self, principal: Arc<Principal>, mut request: Request<B>) -> Request<B> {
+        self.report.admitted(&principal);
+        request.extensions_mut().insert(principal);
+        request
     }
 
     fn refused(&self, refusal: Refusal, asked: &Asked<'_>) -> Unauthenticated {
         let (resources, required) = (self.authenticator.resources(), self.authenticator.required());
         let metadata = resources.metadata_url(asked.origin, asked.uri.path());
         let challenge = challenge(&refusal, metadata.as_deref(), required);
+        self.report.refused(&refusal, asked.address);
         Unauthenticated::Refused { refusal, challenge }
     }
 }
@@ -149,18 +166,18 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+    fn call(&mut self, request: Request<B>) -> Self::Future {
         let asked = asked(&request);
         match self.guard.authenticator.authenticate(&asked) {
             Answer::Now(Ok(principal)) => {
-                request.extensions_mut().insert(principal);
+                let request = self.guard.admit(principal, request);
                 ResponseFuture::passed(self.inner.call(request))
             }
             Answer::Now(Err(refusal)) => {
                 ResponseFuture::refused(self.guard.refuse(refusal, &asked))
             }
             Answer::Later(answer) => match self.guard.failures.attempt(asked.address) {
-                Err(wait) => ResponseFuture::refused(Unauthenticated::TooMany { wait }),
+                Err(wait) => ResponseFuture::refused(self.guard.limited(wait, &asked)),
                 Ok(attempt) => {
                     // The service that was ready goes along; its clone waits for the next request.
                     let ready = self.inner.clone();
@@ -182,7 +199,7 @@ mod tests {
 
     use super::*;
     use crate::authn::{Config, Resources, Surroundings};
-    use crate::call::{Names, Principal};
+    use crate::call::Names;
     use crate::outbound::Trust;
 
     impl From<Unauthenticated> for String {
