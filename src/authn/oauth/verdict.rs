@@ -14,7 +14,7 @@ const NEGATIVE: Duration = Duration::from_secs(10);
 pub(super) const ASKED: Duration = Duration::from_mins(1);
 
 /// Who a token is for, or why it gets nobody in.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Verdict {
     pub(super) found: Result<Arc<Principal>, Refusal>,
     /// When it holds. It has a beginning too, or a clock that is set back would prolong it.
