@@ -1,13 +1,21 @@
 //! The bearer token of a request (RFC 6750 §2.1).
 
+use http::HeaderValue;
 use http::header::AUTHORIZATION;
 
 use super::{Asked, Refusal};
 
 const SCHEME: &str = "bearer";
 
+const MISSING: Refusal = Refusal::Missing("send Authorization: Bearer with an access token");
+
 /// The token that a request carries in its one `Authorization` header.
 pub(super) fn token<'a>(asked: &Asked<'a>) -> Result<&'a [u8], Refusal> {
+    line(asked).and_then(within)
+}
+
+/// The value of a request's one `Authorization` header.
+pub(super) fn line<'a>(asked: &Asked<'a>) -> Result<&'a [u8], Refusal> {
     let mut lines = asked.headers.get_all(AUTHORIZATION).iter();
     let (first, second) = (lines.next(), lines.next());
     if second.is_some() {
@@ -18,11 +26,14 @@ pub(super) fn token<'a>(asked: &Asked<'a>) -> Result<&'a [u8], Refusal> {
             "a token in the URL ends up in logs; send it as Authorization: Bearer",
         ));
     }
-    let missing = "send Authorization: Bearer with an access token";
-    let line = first.ok_or(Refusal::Missing(missing))?.as_bytes();
+    first.map(HeaderValue::as_bytes).ok_or(MISSING)
+}
+
+/// The token in the value of an `Authorization` header.
+pub(super) fn within(line: &[u8]) -> Result<&[u8], Refusal> {
     let (scheme, rest) = line.split_at(line.iter().position(|b| *b == b' ').unwrap_or(line.len()));
     if !scheme.eq_ignore_ascii_case(SCHEME.as_bytes()) {
-        return Err(Refusal::Missing(missing));
+        return Err(MISSING);
     }
     match rest.trim_ascii() {
         [] => Err(Refusal::Malformed("there is no token behind Bearer")),

@@ -102,6 +102,16 @@ fn describe() {
         Unit::Count,
         "Requests and calls that were refused by a limit, by the kind of limit."
     );
+    describe_counter!(
+        name::AUTHN,
+        Unit::Count,
+        "Requests by what authentication came to, and by the issuer of their proof."
+    );
+    describe_counter!(
+        name::AUTHN_CACHE,
+        Unit::Count,
+        "Access tokens by where it was known whether they hold."
+    );
     describe_counter!(name::DENIED, Unit::Count, "Calls that were refused by policy, by reason.");
     describe_counter!(
         name::DROPPED,
@@ -132,7 +142,9 @@ mod tests {
     use http::StatusCode;
     use metrics::counter;
 
-    use super::super::metrics::{call_ended, denied, http_request, rate_limited, stream_opened};
+    use super::super::metrics::{
+        authenticated, call_ended, denied, http_request, rate_limited, stream_opened,
+    };
     use super::*;
     use crate::call::Outcome;
 
@@ -149,6 +161,10 @@ mod tests {
             drop(stream_opened());
             rate_limited("tool_in_flight");
             denied("denylist");
+            authenticated("ok", "https://login.example");
+            authenticated("ok", "https://login.example");
+            authenticated("expired", "https://login.example");
+            counter!(name::AUTHN_CACHE, "result" => "memory").increment(1);
             gauge!(name::BACKEND_STATE, "backend" => "time", "state" => "connected").set(1.0);
             gauge!(name::POOL_CONNECTIONS).set(2.0);
             gauge!(name::BACKEND_CONNECTIONS, "backend" => "time").set(2.0);
@@ -165,7 +181,7 @@ mod tests {
         let text = measured();
         let metrics: Vec<_> =
             text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
-        assert_eq!(metrics.len(), 17, "{text}");
+        assert_eq!(metrics.len(), 19, "{text}");
         for metric in metrics {
             let (name, kind) = metric.split_once(' ').unwrap();
             assert!(text.contains(&format!("# HELP {name} ")), "{name}");
@@ -191,6 +207,9 @@ mod tests {
             r#"portcullis_backend_evictions_total{backend="time",reason="idle"} 1"#,
             r#"portcullis_rate_limited_total{limit="tool_in_flight"} 1"#,
             r#"portcullis_denied_total{reason="denylist"} 1"#,
+            r#"portcullis_authn_total{outcome="ok",issuer="https://login.example"} 2"#,
+            r#"portcullis_authn_total{outcome="expired",issuer="https://login.example"} 1"#,
+            r#"portcullis_authn_cache_total{result="memory"} 1"#,
             r#"portcullis_dropped_total{reason="late_response"} 1"#,
             r#"muster_tool_calls_total{tool="now",outcome="error"} 1"#,
             r#"muster_tool_call_duration_seconds_count{tool="now",outcome="error"} 1"#,

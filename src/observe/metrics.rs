@@ -33,6 +33,8 @@ pub(super) mod name {
     pub(in crate::observe) const BACKEND_EVICTIONS: &str = "portcullis_backend_evictions_total";
     pub(in crate::observe) const COLLISIONS: &str = "portcullis_catalogue_collisions";
     pub(in crate::observe) const RATE_LIMITED: &str = "portcullis_rate_limited_total";
+    pub(in crate::observe) const AUTHN: &str = "portcullis_authn_total";
+    pub(in crate::observe) const AUTHN_CACHE: &str = "portcullis_authn_cache_total";
     pub(in crate::observe) const DENIED: &str = "portcullis_denied_total";
     pub(in crate::observe) const DROPPED: &str = "portcullis_dropped_total";
     pub(in crate::observe) const CERTIFICATE_NOT_AFTER: &str =
@@ -158,6 +160,27 @@ const fn in_muster_words(outcome: Outcome) -> &'static str {
 /// A request or a call was refused by this kind of limit.
 pub(crate) fn rate_limited(limit: &'static str) {
     counter!(name::RATE_LIMITED, "limit" => limit).increment(1);
+}
+
+thread_local! {
+    static AUTHN: RefCell<HashMap<Box<str>, Vec<(&'static str, Counter)>>> = RefCell::default();
+}
+
+/// A request was authenticated, or was not. `issuer` is one of the configuration or a word of ours,
+/// so they are few.
+pub(crate) fn authenticated(outcome: &'static str, issuer: &str) {
+    AUTHN.with_borrow_mut(|issuers| {
+        if !issuers.contains_key(issuer) {
+            issuers.insert(issuer.into(), Vec::new());
+        }
+        let outcomes = issuers.get_mut(issuer).expect("it is there by now");
+        if let Some((_, counter)) = outcomes.iter().find(|(known, _)| *known == outcome) {
+            return counter.increment(1);
+        }
+        let counter = counter!(name::AUTHN, "outcome" => outcome, "issuer" => issuer.to_owned());
+        counter.increment(1);
+        outcomes.push((outcome, counter));
+    });
 }
 
 /// A call was refused because its caller may not make it.

@@ -1,28 +1,52 @@
 //! Access tokens of authorization servers.
 
+mod epoch;
+mod introspected;
+mod look;
+mod memory;
+mod seen;
+mod verdict;
+mod verdicts;
+
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::SystemTime;
 
 use super::issuers::Server;
-use super::{Answer, Asked, Config, Refusal, Resources, Surroundings, bearer};
+use super::{Answer, Asked, Config, Resources, Surroundings};
 
-/// The authorization servers whose tokens count.
+use epoch::Epoch;
+use look::Looker;
+use seen::Seen;
+
+/// The authorization servers whose tokens count, and the tokens that were seen.
 #[derive(Debug)]
 pub(super) struct Oauth {
-    servers: Box<[Arc<Server>]>,
+    looker: Arc<Looker>,
+    seen: Seen,
     resources: Arc<Resources>,
-    leeway: Duration,
 }
 
 impl Oauth {
     pub(super) fn new(config: &Config, resources: Arc<Resources>, around: &Surroundings) -> Self {
         let start = |issuer| Server::start(issuer, config.jwks, around);
-        let servers = config.issuers.iter().map(start).collect();
-        Self { servers, resources, leeway: config.leeway }
+        let servers: Box<[_]> = config.issuers.iter().map(start).collect();
+        let epoch = Epoch::follow(servers.iter().map(|server| server.revocations()), around);
+        let looker = Arc::new(Looker::new(servers, config.leeway));
+        Self { looker, seen: Seen::new(epoch), resources }
     }
 
     pub(super) fn authenticate(&self, asked: &Asked<'_>) -> Answer {
-        let _ = (&self.servers, &self.resources, self.leeway);
-        Answer::Now(bearer::token(asked).and_then(|_| Err(Refusal::Missing("not supported yet"))))
+        // Where all issuers have audiences of their own, one verdict does for all endpoints.
+        let resource = || {
+            if self.looker.is_about_resources() {
+                self.resources.identifier(asked.origin, asked.uri.path())
+            } else {
+                String::new()
+            }
+        };
+        self.seen.answer(asked, SystemTime::now(), resource, |token, resource| {
+            let looker = Arc::clone(&self.looker);
+            async move { looker.look(&token, &resource).await }
+        })
     }
 }

@@ -2,6 +2,7 @@
 
 mod failures;
 mod future;
+mod report;
 #[cfg(test)]
 mod tests;
 
@@ -23,6 +24,7 @@ pub use future::ResponseFuture;
 
 use failures::Failures;
 use future::Checking;
+use report::Report;
 
 /// Nobody knows who makes the request, or they may not come in.
 #[derive(Debug, thiserror::Error)]
@@ -70,12 +72,14 @@ pub struct AuthenticateLayer(Arc<Guard>);
 struct Guard {
     authenticator: Arc<Authenticator>,
     failures: Failures,
+    report: Report,
 }
 
 impl AuthenticateLayer {
     /// Asks `authenticator`; from one address so many wrong proofs may come.
     pub fn new(authenticator: Arc<Authenticator>, limit: FailureLimit) -> Self {
-        Self(Arc::new(Guard { authenticator, failures: Failures::new(limit) }))
+        let (failures, report) = (Failures::new(limit), Report::new());
+        Self(Arc::new(Guard { authenticator, failures, report }))
     }
 }
 
@@ -85,13 +89,19 @@ impl Guard {
         if refusal.is_attempt()
             && let Err(wait) = self.failures.attempt(asked.address)
         {
-            return Unauthenticated::TooMany { wait };
+            return self.limited(wait, asked);
         }
         self.refused(refusal, asked)
     }
 
+    fn limited(&self, wait: Duration, asked: &Asked<'_>) -> Unauthenticated {
+        self.report.limited(asked.address);
+        Unauthenticated::TooMany { wait }
+    }
+
     /// Lets a request on, without what has proven who sends it.
     fn admit<B>(&self, principal: Arc<Principal>, mut request: Request<B>) -> Request<B> {
+        self.report.admitted(&principal);
         self.authenticator.strip(request.headers_mut());
         request.extensions_mut().insert(principal);
         request
@@ -101,6 +111,7 @@ impl Guard {
         let (resources, required) = (self.authenticator.resources(), self.authenticator.required());
         let metadata = resources.metadata_url(asked.origin, asked.uri.path());
         let challenge = challenge(&refusal, metadata.as_deref(), required);
+        self.report.refused(&refusal, asked.address);
         Unauthenticated::Refused { refusal, challenge }
     }
 }
@@ -159,7 +170,7 @@ where
                 ResponseFuture::refused(self.guard.refuse(refusal, &asked))
             }
             Answer::Later(answer) => match self.guard.failures.attempt(asked.address) {
-                Err(wait) => ResponseFuture::refused(Unauthenticated::TooMany { wait }),
+                Err(wait) => ResponseFuture::refused(self.guard.limited(wait, &asked)),
                 Ok(attempt) => {
                     // The service that was ready goes along; its clone waits for the next request.
                     let ready = self.inner.clone();
