@@ -21,6 +21,7 @@ use serde_json::json;
 use tokio::net::TcpStream;
 use tokio::time;
 use tokio_rustls::TlsConnector;
+use tokio_util::task::TaskTracker;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_portcullis");
 const PING: &str = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
@@ -271,7 +272,7 @@ async fn connect(address: &str, authority: &Authority) -> (Sender, CertificateDe
     let stream = connector.connect(name, socket).await.expect("a handshake");
     let shown = stream.get_ref().1.peer_certificates().expect("a certificate")[0].clone();
     let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.expect("HTTP");
-    tokio::spawn(connection);
+    TaskTracker::new().spawn(connection);
     (sender, shown)
 }
 

@@ -54,7 +54,7 @@ fn a_certificate_is_for_its_spiffe_id_else_for_its_first_dns_name() {
             issuer: "urn:portcullis:mtls".into(),
             subject: subject.into(),
             kind: PrincipalKind::Service,
-            expires: Some(SystemTime::UNIX_EPOCH + Duration::from_secs(4_102_531_200)),
+            expires: Some(at(4_102_531_200)),
             ..Principal::default()
         };
         assert_eq!(*principal, expected);

@@ -77,8 +77,8 @@ fn read(key: &'static str, path: &Path) -> Result<String, Unusable> {
     read_file(path).map_err(|problem| unusable(key, path, problem.message))
 }
 
-fn unusable(key: &'static str, path: &Path, reason: impl ToString) -> Unusable {
-    Unusable { key, path: path.to_owned(), reason: reason.to_string() }
+fn unusable(key: &'static str, path: &Path, reason: impl Into<String>) -> Unusable {
+    Unusable { key, path: path.to_owned(), reason: reason.into() }
 }
 
 impl Contents<'_> {
@@ -99,14 +99,14 @@ impl Contents<'_> {
         let (own, not_after) = self.own(&provider)?;
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
-            .map_err(|error| unusable(CERTIFICATE, &self.files.certificate, error))?;
+            .map_err(|error| unusable(CERTIFICATE, &self.files.certificate, error.to_string()))?;
         let resolver = Arc::new(rustls::sign::SingleCertAndKey::from(own));
         let mut config = match self.client_roots()? {
             None => builder.with_no_client_auth().with_cert_resolver(resolver),
             Some((path, roots)) => {
                 let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider)
                     .build()
-                    .map_err(|error| unusable(CLIENT_CA, path, error))?;
+                    .map_err(|error| unusable(CLIENT_CA, path, error.to_string()))?;
                 let mut config =
                     builder.with_client_cert_verifier(verifier).with_cert_resolver(resolver);
                 // A resumed connection would not be asked again, not even after its certificate

@@ -79,14 +79,19 @@ impl Shared {
 /// is told only when it is still there at the next look, and once.
 #[derive(Default)]
 struct Refusals {
-    last: Option<Option<Digest>>,
+    last: Option<Seen>,
     is_told: bool,
 }
 
+/// What the files held, if they could be read.
+#[derive(PartialEq)]
+struct Seen(Option<Digest>);
+
 impl Refusals {
     fn is_news(&mut self, digest: Option<Digest>) -> bool {
-        if self.last != Some(digest) {
-            *self = Self { last: Some(digest), is_told: false };
+        let seen = Some(Seen(digest));
+        if self.last != seen {
+            *self = Self { last: seen, is_told: false };
             return false;
         }
         !std::mem::replace(&mut self.is_told, true)
