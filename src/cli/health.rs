@@ -17,7 +17,7 @@ use url::Url;
 use crate::app::load::load;
 use crate::cli::ConfigArgs;
 use crate::config::{Environment, Host};
-use crate::outbound::{Client, Spec, Tls, Trust};
+use crate::outbound::{Client, Reach, Spec, Tls, Trust};
 
 /// How long the gateway may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -71,8 +71,13 @@ fn configured(args: &ConfigArgs, environment: &Environment) -> anyhow::Result<Ur
 
 async fn ask(url: &Url) -> anyhow::Result<()> {
     let client = Client::new(Arc::new(Trust::new(&[])?), TaskTracker::new());
-    let spec =
-        Spec { url: url.clone(), http2: false, tls: Tls::default(), connect_timeout: PATIENCE };
+    let spec = Spec {
+        url: url.clone(),
+        http2: false,
+        tls: Tls::default(),
+        connect_timeout: PATIENCE,
+        reach: Reach::Anywhere,
+    };
     let destination = client.destination(spec).await?;
     let request = Request::get(url.path()).body(Full::<Bytes>::default())?;
     let response = client.send(&destination, request).await?;

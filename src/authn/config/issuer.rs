@@ -9,6 +9,7 @@ use serde_json::{Value as Json, json};
 use url::Url;
 
 use crate::config::{Fields, Glob, Section, Shown, Value as _, write_duration};
+use crate::outbound::is_this_machine;
 
 /// An authorization server whose tokens count.
 #[derive(Clone, Debug)]
@@ -269,13 +270,7 @@ fn issuer(text: &str) -> Result<Arc<str>, String> {
 }
 
 fn check_scheme(url: &Url) -> Result<(), String> {
-    let is_loopback = match url.host() {
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        Some(url::Host::Domain(name)) => name == "localhost",
-        None => false,
-    };
-    if url.scheme() == "http" && !is_loopback {
+    if url.scheme() == "http" && !is_this_machine(url) {
         return Err("is not encrypted; use https://".to_owned());
     }
     Ok(())
