@@ -63,7 +63,10 @@ impl Introspector {
         let later = Unavailable { retry_after: SOON };
         let turn = time::timeout(PATIENCE, self.turns.acquire()).await;
         let Ok(Ok(_turn)) = turn else { return Err(later) };
-        let endpoint = self.endpoint.clone().map_or_else(|| self.discovered(), Ok)?;
+        let endpoint = match &self.endpoint {
+            Some(endpoint) => endpoint.clone(),
+            None => self.discovered().await?,
+        };
         let sent = self.fetcher.post_form(&endpoint, form(token), self.authorization.clone());
         let answer = sent.await;
         let answer = match answer {
@@ -74,9 +77,12 @@ impl Introspector {
         answer.map_err(|_| later)
     }
 
-    /// The endpoint that the metadata names.
-    fn discovered(&self) -> Result<Url, Unavailable> {
-        let state = self.state.borrow();
+    /// The endpoint that the metadata names, after the first answer at the earliest.
+    async fn discovered(&self) -> Result<Url, Unavailable> {
+        let mut state = self.state.clone();
+        // An error is the end of the gateway.
+        let _ = state.wait_for(|it| !it.is_new()).await;
+        let state = state.borrow();
         let now = time::Instant::now();
         // As long as there is no metadata, that is what is told.
         let known = state.known().ok_or_else(|| state.unavailable(now))?;

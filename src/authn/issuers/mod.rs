@@ -95,7 +95,7 @@ impl Server {
     }
 
     /// Its keys after asking for them anew, which happens once for all who wait and not more often
-    /// than the cool-down allows; otherwise what is known. While it cannot be asked nobody can tell
+    /// than the cool-down allows; otherwise what is known. Waits for the first answer, too. While it cannot be asked nobody can tell
     /// whether it has a key that is not known, and that is what the answer is then.
     pub(super) fn renewed_keys(
         self: &Arc<Self>,
@@ -103,15 +103,17 @@ impl Server {
         let this = Arc::clone(self);
         Box::pin(async move {
             let mut state = this.state.clone();
+            let is_new = state.borrow().is_new();
+            // An error is the end of the gateway: nobody asks any more.
+            let _ = state.wait_for(|it| !it.is_new()).await;
             let before = {
                 let known = state.borrow();
-                if !known.may_renew(this.jwks.cool_down, Instant::now()) {
+                if is_new || !known.may_renew(this.jwks.cool_down, Instant::now()) {
                     return known.renewed_keys(Instant::now());
                 }
                 known.renewals()
             };
             this.wish.notify_one();
-            // An error is the end of the gateway: nobody asks any more.
             let _ = state.wait_for(|it| it.renewals() > before || it.is_failing()).await;
             let known = state.borrow();
             known.renewed_keys(Instant::now())

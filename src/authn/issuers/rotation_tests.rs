@@ -21,6 +21,14 @@ async fn keys_are_found_by_the_metadata_of_oauth_and_of_openid_connect() {
 }
 
 #[tokio::test]
+async fn whoever_asks_for_new_keys_before_the_first_answer_waits_for_that() {
+    let idp = Idp::start(&["a"]).await;
+    let gateway = Gateway::start(&idp.config(), RARELY);
+    assert!(gateway.server.keys().is_err());
+    assert!(are(&gateway.server.renewed_keys().await.unwrap(), &["a"]));
+}
+
+#[tokio::test]
 async fn a_jwks_url_needs_no_metadata() {
     let idp = Idp::start(&["a"]).await;
     let url = format!("{}{KEYS}", idp.issuer()).parse().unwrap();

@@ -52,11 +52,16 @@ impl State {
         if self.is_failing() { Err(self.unavailable(now)) } else { self.keys(now) }
     }
 
+    /// Whether it has not been asked yet, to the end.
+    pub(super) fn is_new(&self) -> bool {
+        self.known.is_none() && !self.is_failing()
+    }
+
     /// Whether a token with an unknown key may cause a question. An issuer that fails is asked again
-    /// anyhow, and before the first answer every key is unknown.
+    /// anyhow.
     pub(super) fn may_renew(&self, cool_down: Duration, now: Instant) -> bool {
         let is_cool = self.renewed.is_none_or(|ended| now >= ended + cool_down);
-        is_cool && self.known.is_some() && !self.is_failing()
+        is_cool && !self.is_failing()
     }
 
     pub(super) fn renewals(&self) -> u64 {
