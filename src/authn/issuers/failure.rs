@@ -17,7 +17,7 @@ pub(super) enum Failure {
     Fetch {
         url: Url,
         #[source]
-        error: FetchError,
+        error: Box<FetchError>,
     },
     /// The document is no metadata.
     #[error("{url} is no metadata of an authorization server: {what}")]
@@ -57,12 +57,8 @@ impl Failure {
     /// One word for metrics.
     pub(super) fn word(&self) -> &'static str {
         match self {
-            Self::Fetch { error: FetchError::Status(_) | FetchError::Redirect(_), .. } => "status",
-            Self::Fetch { error: FetchError::TooManyRedirects, .. } => "redirects",
-            Self::Fetch { error: FetchError::Deadline(_), .. } | Self::Slow(_) => "timeout",
-            Self::Fetch { error, .. } if error.is_for_being_private() => "private",
-            Self::Fetch { error: FetchError::Body(_), .. } => "body",
-            Self::Fetch { .. } => "connect",
+            Self::Fetch { error, .. } => fetch_word(error),
+            Self::Slow(_) => "timeout",
             Self::Metadata { .. } | Self::NoKeys { .. } | Self::NoIntrospection => "metadata",
             Self::OtherIssuer { .. } => "issuer",
             Self::Keys { .. } => "keys",
@@ -82,7 +78,7 @@ impl Failure {
                 "check that issuer is right, or say with jwksUrl where its keys are"
             }
             Self::Keys { .. } | Self::File { .. } => "check jwksUrl or jwksFile",
-            Self::Fetch { error: FetchError::Status(_), .. } => {
+            Self::Fetch { error, .. } if matches!(**error, FetchError::Status(_)) => {
                 "check that issuer, or jwksUrl, is right"
             }
             Self::NoIntrospection => "set introspection.endpoint of this issuer",
@@ -102,5 +98,16 @@ impl Failure {
             cause = error.source();
         }
         text
+    }
+}
+
+fn fetch_word(error: &FetchError) -> &'static str {
+    match error {
+        FetchError::Status(_) | FetchError::Redirect(_) => "status",
+        FetchError::TooManyRedirects => "redirects",
+        FetchError::Deadline(_) => "timeout",
+        FetchError::Body(_) => "body",
+        error if error.is_for_being_private() => "private",
+        _ => "connect",
     }
 }

@@ -70,8 +70,8 @@ impl Introspector {
         let sent = self.fetcher.post_form(&endpoint, form(token), self.authorization.clone());
         let answer = sent.await;
         let answer = match answer {
-            Ok(answer) => read(&answer).ok_or(Failure::Introspection { url: endpoint }),
-            Err(error) => Err(Failure::Fetch { url: endpoint, error }),
+            Ok(answer) => read(&answer, &endpoint),
+            Err(error) => Err(Failure::Fetch { url: endpoint, error: Box::new(error) }),
         };
         self.tell(answer.as_ref().err());
         answer.map_err(|_| later)
@@ -95,10 +95,8 @@ impl Introspector {
     /// Says what went wrong, once until something else does or nothing.
     fn tell(&self, failure: Option<&Failure>) {
         let issuer = &self.issuer;
-        let word = failure.map(|failure| match is_refused(failure) {
-            true => "refused",
-            false => failure.word(),
-        });
+        let word = |it| if is_refused(it) { "refused" } else { it.word() };
+        let word = failure.map(word);
         let before = std::mem::replace(&mut *self.trouble.lock(), word);
         let Some(failure) = failure else {
             if before.is_some() {
@@ -125,11 +123,8 @@ fn advice(failure: &Failure) -> &'static str {
 
 /// Whether the endpoint does not believe who we are (RFC 7662 §2.3).
 fn is_refused(failure: &Failure) -> bool {
-    use StatusCode as S;
-    matches!(
-        failure,
-        Failure::Fetch { error: FetchError::Status(S::UNAUTHORIZED | S::FORBIDDEN), .. }
-    )
+    let Failure::Fetch { error, .. } = failure else { return false };
+    matches!(**error, FetchError::Status(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN))
 }
 
 /// The question (RFC 7662 §2.1).
@@ -141,12 +136,13 @@ fn form(token: &[u8]) -> String {
 
 /// An answer that says whether the token is active, in a boolean (RFC 7662 §2.2); what it says of a
 /// token that is not, is nothing.
-fn read(answer: &[u8]) -> Option<Option<Introspected>> {
-    let answer: Introspected = serde_json::from_slice(answer).ok()?;
-    match answer.get("active")? {
-        Value::Bool(true) => Some(Some(answer)),
-        Value::Bool(false) => Some(None),
-        _ => None,
+fn read(answer: &[u8], endpoint: &Url) -> Result<Option<Introspected>, Failure> {
+    let answer: Option<Introspected> = serde_json::from_slice(answer).ok();
+    let is_active = answer.as_ref().and_then(|answer| answer.get("active"));
+    match is_active.and_then(Value::as_bool) {
+        Some(true) => Ok(answer),
+        Some(false) => Ok(None),
+        None => Err(Failure::Introspection { url: endpoint.clone() }),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The metadata of an authorization server (RFC 8414, OpenID Connect Discovery 1.0).
+//! The metadata of an authorization server (RFC 8414, `OpenID` Connect Discovery 1.0).
 
 use std::sync::Arc;
 
@@ -39,7 +39,7 @@ pub(super) async fn discover(issuer: &Arc<str>, fetcher: &Fetcher) -> Result<Met
             },
             Err(error) => {
                 let is_answer = error.is_answer();
-                let failure = Failure::Fetch { url, error };
+                let failure = Failure::Fetch { url, error: Box::new(error) };
                 if !is_answer {
                     // The other places are on the same host.
                     return Err(failure);

@@ -23,7 +23,7 @@ pub(super) fn regular(refresh: Duration) -> Duration {
 
 fn early(pause: Duration) -> Duration {
     let random = u32::try_from(RandomState::new().hash_one(0) % 128).unwrap_or(0);
-    pause - pause / 1024 * random
+    pause.saturating_sub(pause / 1024 * random)
 }
 
 #[cfg(test)]

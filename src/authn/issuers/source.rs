@@ -115,7 +115,8 @@ impl Source {
 
 async fn fetch(fetcher: &Fetcher, url: &Url) -> Result<KeySet, Failure> {
     let document = fetcher.get(url).await;
-    let document = document.map_err(|error| Failure::Fetch { url: url.clone(), error })?;
+    let document =
+        document.map_err(|error| Failure::Fetch { url: url.clone(), error: Box::new(error) })?;
     let bad = |error| Failure::Keys { place: url.as_str().into(), error };
     KeySet::parse(&document).map_err(bad)
 }
