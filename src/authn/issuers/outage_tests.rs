@@ -7,11 +7,13 @@ use super::scripted::*;
 use super::*;
 use crate::outbound::scripted::{answer, endless, open_sse};
 
+/// What goes wrong, where, and how.
+type Wrong = (&'static str, &'static str, scripted::Say);
+
 #[tokio::test]
 async fn whatever_is_wrong_with_an_answer_the_known_keys_stay() {
     let idp = Idp::start(&["a"]).await;
     let quick = Bounds { deadline: Duration::from_millis(200), ..Bounds::default() };
-    type Wrong = (&'static str, &'static str, scripted::Say);
     let wrong: [Wrong; 10] = [
         ("not found", KEYS, Arc::new(|_| answer(404, "", ""))),
         ("an error", KEYS, Arc::new(|_| answer(500, "text/html", "<html>"))),
