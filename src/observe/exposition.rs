@@ -123,6 +123,12 @@ fn describe() {
         Unit::Seconds,
         "When the certificate of a listener ceases to be valid, in Unix time."
     );
+    describe_gauge!(name::JWKS_AGE, "Seconds since an issuer's keys were last had from it.");
+    describe_counter!(
+        name::JWKS_FETCHES,
+        Unit::Count,
+        "How often an issuer's keys were asked for, by what came of it."
+    );
     describe_gauge!(name::BUILD_INFO, "Always 1; the labels say what is running.");
     describe_counter!(name::MUSTER_TOOL_CALLS, Unit::Count, "Tool calls by how they ended.");
     describe_histogram!(
@@ -172,6 +178,9 @@ mod tests {
             counter!(name::BACKEND_EVICTIONS, "backend" => "time", "reason" => "idle").increment(1);
             counter!(name::SESSIONS_OPENED, "version" => "2025-11-25").increment(1);
             counter!(name::DROPPED, "reason" => "late_response").increment(1);
+            let issuer = "https://id.example";
+            gauge!(name::JWKS_AGE, "issuer" => issuer).set(1.5);
+            counter!(name::JWKS_FETCHES, "issuer" => issuer, "outcome" => "ok").increment(1);
         });
         handle.render()
     }
@@ -186,7 +195,8 @@ mod tests {
             let (name, kind) = metric.split_once(' ').unwrap();
             assert!(text.contains(&format!("# HELP {name} ")), "{name}");
             assert_eq!(name.ends_with("_total"), kind == "counter", "{name}");
-            assert_eq!(name.ends_with("_seconds"), kind == "histogram", "{name}");
+            let is_time = kind == "histogram" || name.contains("_age_");
+            assert_eq!(name.ends_with("_seconds"), is_time, "{name}");
         }
     }
 
@@ -211,6 +221,8 @@ mod tests {
             r#"portcullis_authn_total{outcome="expired",issuer="https://login.example"} 1"#,
             r#"portcullis_authn_cache_total{result="memory"} 1"#,
             r#"portcullis_dropped_total{reason="late_response"} 1"#,
+            r#"portcullis_jwks_age_seconds{issuer="https://id.example"} 1.5"#,
+            r#"portcullis_jwks_fetches_total{issuer="https://id.example",outcome="ok"} 1"#,
             r#"muster_tool_calls_total{tool="now",outcome="error"} 1"#,
             r#"muster_tool_call_duration_seconds_count{tool="now",outcome="error"} 1"#,
         ] {

@@ -39,6 +39,8 @@ pub(super) mod name {
     pub(in crate::observe) const DROPPED: &str = "portcullis_dropped_total";
     pub(in crate::observe) const CERTIFICATE_NOT_AFTER: &str =
         "portcullis_tls_certificate_not_after_timestamp_seconds";
+    pub(in crate::observe) const JWKS_AGE: &str = "portcullis_jwks_age_seconds";
+    pub(in crate::observe) const JWKS_FETCHES: &str = "portcullis_jwks_fetches_total";
     pub(in crate::observe) const BUILD_INFO: &str = "portcullis_build_info";
     pub(in crate::observe) const MUSTER_TOOL_CALLS: &str = "muster_tool_calls_total";
     pub(in crate::observe) const MUSTER_TOOL_CALL_DURATION: &str =

@@ -1,6 +1,7 @@
 //! Making one connection: resolve, TCP, TLS, HTTP handshake.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,11 +10,11 @@ use hyper::client::conn::{http1, http2};
 use hyper_util::rt::TokioIo;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::net::{self, TcpStream};
 use tokio::time;
 use tokio_util::task::TaskTracker;
 
-use super::{Destination, Error};
+use super::{AddressKind, Destination, Error};
 
 /// A stream may be silent for hours: only this tells a quiet server from one that is gone.
 const KEEP_ALIVE: TcpKeepalive =
@@ -35,15 +36,40 @@ pub(super) async fn connect(
 ) -> Result<Connected, Error> {
     let authority = || destination.authority().to_owned();
     let after = destination.connect_timeout;
-    match time::timeout(after, open(destination, tasks)).await {
-        Ok(Ok(connected)) => Ok(connected),
-        Ok(Err(source)) => Err(Error::Connect { authority: authority(), source }),
-        Err(_) => Err(Error::ConnectTimeout { authority: authority(), after }),
+    let connecting = async {
+        let failed = |source| Error::Connect { authority: authority(), source };
+        let host = (destination.host.as_str(), destination.port);
+        let found = net::lookup_host(host).await.map_err(failed)?;
+        let addresses = within_reach(found, destination)?;
+        open(destination, &addresses, tasks).await.map_err(failed)
+    };
+    let timeout = |_| Error::ConnectTimeout { authority: authority(), after };
+    time::timeout(after, connecting).await.map_err(timeout)?
+}
+
+/// Those of the addresses that the destination may have. An error names the first one it may not.
+fn within_reach(
+    found: impl Iterator<Item = SocketAddr>,
+    destination: &Destination,
+) -> Result<Vec<SocketAddr>, Error> {
+    let is_allowed = |it: &SocketAddr| destination.reach.allows(AddressKind::of(it.ip()));
+    let (allowed, refused): (Vec<_>, Vec<_>) = found.partition(is_allowed);
+    match refused.first() {
+        Some(refused) if allowed.is_empty() => {
+            let (address, authority) = (refused.ip(), destination.authority().to_owned());
+            Err(Error::OutOfReach { authority, address, kind: AddressKind::of(address) })
+        }
+        _ => Ok(allowed),
     }
 }
 
-async fn open(destination: &Destination, tasks: &TaskTracker) -> io::Result<Connected> {
-    let socket = TcpStream::connect((destination.host.as_str(), destination.port)).await?;
+async fn open(
+    destination: &Destination,
+    addresses: &[SocketAddr],
+    tasks: &TaskTracker,
+) -> io::Result<Connected> {
+    // The addresses that were looked at, and no name: it could mean another one by now.
+    let socket = TcpStream::connect(addresses).await?;
     socket.set_nodelay(true)?; // a request is one write; waiting for more only delays it
     SockRef::from(&socket).set_tcp_keepalive(&KEEP_ALIVE)?;
     let Some((connector, server_name)) = &destination.tls else {

@@ -10,7 +10,7 @@ use rustls_pki_types::ServerName;
 use tokio_rustls::TlsConnector;
 use url::Url;
 
-use super::Error;
+use super::{Error, Reach};
 
 /// What makes a destination: two specs that are equal share their connections.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -23,6 +23,8 @@ pub struct Spec {
     pub tls: Tls,
     /// How long resolving, connecting and the TLS handshake may take together.
     pub connect_timeout: Duration,
+    /// Which addresses its host may have.
+    pub reach: Reach,
 }
 
 /// Who is trusted, and who we are, beyond what holds for all destinations.
@@ -50,6 +52,7 @@ pub struct Destination {
     pub(super) tls: Option<(TlsConnector, ServerName<'static>)>,
     pub(super) http2: bool,
     pub(super) connect_timeout: Duration,
+    pub(super) reach: Reach,
 }
 
 impl Destination {
@@ -88,6 +91,7 @@ impl Destination {
             tls,
             http2: spec.http2,
             connect_timeout: spec.connect_timeout,
+            reach: spec.reach,
         })
     }
 

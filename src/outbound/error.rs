@@ -1,8 +1,11 @@
 //! Why a request has no response.
 
 use std::io;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use super::AddressKind;
 
 /// Why a request has no response.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +39,16 @@ pub enum Error {
         authority: String,
         /// What failed.
         source: io::Error,
+    },
+    /// The host has an address that it may not have; nothing was sent.
+    #[error("{authority} is at {address}, {kind}")]
+    OutOfReach {
+        /// Host and port.
+        authority: String,
+        /// Where it is.
+        address: IpAddr,
+        /// What that address is for.
+        kind: AddressKind,
     },
     /// Connecting took too long; nothing was sent.
     #[error("cannot connect to {authority} within {} s", after.as_secs_f64())]

@@ -21,7 +21,7 @@ use tokio_util::sync::DropGuard;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
-use super::{Client, Spec, Tls, Trust};
+use super::{Client, Reach, Spec, Tls, Trust};
 
 pub(crate) type Answer = Response<BoxBody<Bytes, Infallible>>;
 type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
@@ -136,11 +136,19 @@ pub(crate) fn open_sse() -> (mpsc::Sender<String>, Answer) {
     (sender, answer)
 }
 
+/// An answer whose body never ends.
+pub(crate) fn endless() -> Answer {
+    let frame = || Ok(Frame::data(Bytes::from_static(&[b' '; 16 << 10])));
+    let frames = futures_util::stream::repeat_with(frame);
+    Response::new(BodyExt::boxed(StreamBody::new(frames)))
+}
+
 pub(crate) fn client() -> Client {
     Client::new(Arc::new(Trust::new(&[]).unwrap()), TaskTracker::new())
 }
 
 pub(crate) fn spec(url: Url) -> Spec {
     let connect_timeout = Duration::from_secs(5);
-    Spec { url, http2: false, tls: Tls::default(), connect_timeout }
+    let reach = Reach::Anywhere;
+    Spec { url, http2: false, tls: Tls::default(), connect_timeout, reach }
 }

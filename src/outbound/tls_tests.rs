@@ -147,6 +147,31 @@ async fn http2_is_chosen_by_alpn_and_is_not_forced_on_a_server() {
 }
 
 #[tokio::test]
+async fn a_fetch_goes_on_encrypted_once_it_is() {
+    let plain = Server::start(|_| async { json("plain") }).await;
+    let elsewhere = format!("http://localhost:{}/", plain.address.port());
+    let authority = Authority::new();
+    let config = authority.server("localhost", None, &[]);
+    let server = Server::start_with(Some(config), move |request| {
+        let mut answer = json("encrypted");
+        if request.uri().path() == "/away" {
+            *answer.status_mut() = http::StatusCode::FOUND;
+            answer.headers_mut().insert("location", elsewhere.parse().unwrap());
+        }
+        async { answer }
+    })
+    .await;
+    let trust = Arc::new(Trust::new(&[authority.ca_file()]).unwrap());
+    let guard = Guard { allow_private: true, private_hosts: Vec::new() };
+    let fetcher = Fetcher::new(Client::new(trust, TaskTracker::new()), guard, Bounds::default());
+    let url = Url::parse(&format!("https://localhost:{}/", server.address.port())).unwrap();
+    assert_eq!(fetcher.get(&url).await.unwrap(), "encrypted");
+    let error = fetcher.get(&url.join("away").unwrap()).await.unwrap_err();
+    assert!(matches!(error, FetchError::NotEncrypted { .. }), "{error}");
+    assert_eq!(plain.connections(), 0);
+}
+
+#[tokio::test]
 async fn a_file_that_is_of_no_use_is_named() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("ca.pem");

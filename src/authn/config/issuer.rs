@@ -8,7 +8,8 @@ use secrecy::SecretString;
 use serde_json::{Value as Json, json};
 use url::Url;
 
-use crate::config::{Fields, Glob, Section, Shown, Value as _, write_duration};
+use crate::config::{Fields, Glob, Host, Section, Shown, Value as _, write_duration};
+use crate::outbound::is_this_machine;
 
 /// An authorization server whose tokens count.
 #[derive(Clone, Debug)]
@@ -169,7 +170,7 @@ impl Section for Issuer {
             None if !fields.has("issuer") => fields.problem("issuer", "is missing"),
             None => {}
         }
-        self.jwks_url = fields.get("jwksUrl");
+        self.jwks_url = fields.get_with("jwksUrl", url);
         self.jwks_file = fields.readable_file("jwksFile");
         if self.jwks_url.is_some() && self.jwks_file.is_some() {
             fields.problem("jwksFile", "stands beside jwksUrl; only one of them can be used");
@@ -189,7 +190,7 @@ impl Section for Issuer {
         fields.set_list("scopesClaims", &mut self.scopes_claims, text);
         fields.set("allowPrivateIPJWKS", &mut self.allow_private_ip_jwks);
         let hosts = &mut self.allow_private_ip_jwks_hosts;
-        fields.set_list("allowPrivateIPJWKSHosts", hosts, text);
+        fields.set_list("allowPrivateIPJWKSHosts", hosts, host);
         // An empty one stands for a token without a type.
         let typ = |text: &str| Ok(text.into());
         fields.set_list("acceptedTypHeaders", &mut self.accepted_typ_headers, typ);
@@ -203,6 +204,11 @@ impl Section for Issuer {
         if fields.has("introspection") {
             let mut introspection = Introspection::default();
             fields.section("introspection", &mut introspection);
+            let has_metadata = self.jwks_url.is_none() && self.jwks_file.is_none();
+            if introspection.endpoint.is_none() && !has_metadata {
+                let message = "is missing; with jwksUrl or jwksFile no metadata is asked for it";
+                fields.problem_below("introspection", "endpoint", message);
+            }
             self.introspection = Some(introspection);
         }
     }
@@ -237,7 +243,7 @@ impl Shown for Issuer {
 
 impl Section for Introspection {
     fn read(&mut self, fields: &mut Fields<'_, '_>) {
-        self.endpoint = fields.get("endpoint");
+        self.endpoint = fields.get_with("endpoint", url);
         match fields.get_with("clientId", text) {
             Some(id) => self.client_id = id,
             None => fields.problem("clientId", "is missing"),
@@ -268,14 +274,19 @@ fn issuer(text: &str) -> Result<Arc<str>, String> {
     Ok(text.into())
 }
 
+/// Where secrets or keys come along.
+fn url(text: &str) -> Result<Url, String> {
+    let url = Url::read(text)?;
+    check_scheme(&url).map(|()| url)
+}
+
+fn host(text: &str) -> Result<Box<str>, String> {
+    let fault = "is not a host; write a name or an address, without scheme and port";
+    Host::parse(text).map(|_| text.into()).ok_or_else(|| fault.to_owned())
+}
+
 fn check_scheme(url: &Url) -> Result<(), String> {
-    let is_loopback = match url.host() {
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        Some(url::Host::Domain(name)) => name == "localhost",
-        None => false,
-    };
-    if url.scheme() == "http" && !is_loopback {
+    if url.scheme() == "http" && !is_this_machine(url) {
         return Err("is not encrypted; use https://".to_owned());
     }
     Ok(())
@@ -290,4 +301,117 @@ fn algorithm(text: &str) -> Result<Algorithm, String> {
 
 fn text(text: &str) -> Result<Box<str>, String> {
     if text.is_empty() { Err("is empty".to_owned()) } else { Ok(text.into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::{Environment, Location, Reader, parse_yaml};
+
+    /// What is wrong with an issuer that is written like this.
+    fn problems(text: &str) -> Vec<String> {
+        let location = Location::file(Path::new("x.yaml"));
+        let (documents, error) = parse_yaml(text, &location);
+        assert!(error.is_none(), "{error:?}");
+        let environment = Environment::default();
+        let mut reader = Reader::new(location, Path::new(""), &environment);
+        let mut issuer = Issuer::default();
+        reader.document(Some(&documents[0].root), |fields| issuer.read(fields));
+        let (problems, _) = reader.finish();
+        problems.iter().map(|it| it.to_string().replace("x.yaml:1: ", "")).collect()
+    }
+
+    #[test]
+    fn keys_and_secrets_are_sent_encrypted_or_stay_on_this_machine() {
+        let how = "clientId: c, clientSecret: s";
+        for (text, key) in [
+            ("jwksUrl: \"URL/keys\"".to_owned(), "jwksUrl"),
+            (format!("introspection: {{endpoint: \"URL/keys\", {how}}}"), "introspection.endpoint"),
+        ] {
+            for (url, is_good) in [
+                ("https://id.example", true),
+                ("http://localhost:9000", true),
+                ("http://127.0.0.1:9000", true),
+                ("http://[::1]:9000", true),
+                ("http://id.example", false),
+                ("http://10.0.0.1", false),
+                ("http://localhost.example", false),
+            ] {
+                let text = format!("{{issuer: https://id.example, {text}}}").replace("URL", url);
+                let wrong = format!("{key}: \"{url}/keys\" is not encrypted; use https://");
+                let expected = if is_good { vec![] } else { vec![wrong] };
+                assert_eq!(problems(&text), expected, "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_issuer_is_an_encrypted_url_without_query_and_fragment() {
+        for (issuer, fault) in [
+            ("https://id.example/tenant", None),
+            ("http://localhost:9000", None),
+            ("http://id.example", Some("is not encrypted; use https://")),
+            ("https://id.example?a=b", Some("has a query, which an issuer cannot have")),
+            ("https://id.example#a", Some("has a fragment, which is never sent; remove #…")),
+        ] {
+            let problems = problems(&format!("{{issuer: \"{issuer}\"}}"));
+            let is_told = problems.iter().all(|it| fault.is_some_and(|fault| it.ends_with(fault)));
+            assert!(is_told && problems.len() == usize::from(fault.is_some()), "{problems:?}");
+        }
+        assert_eq!(problems("{jwksUrl: https://id.example/keys}"), ["issuer: is missing"]);
+    }
+
+    #[test]
+    fn a_host_that_may_be_private_is_a_name_or_an_address_alone() {
+        let with = |host: &str| {
+            problems(&format!(
+                "{{issuer: https://id.example, allowPrivateIPJWKSHosts: [\"{host}\"]}}"
+            ))
+        };
+        for host in ["id.example", "localhost", "10.0.0.1", "::1", "[::1]"] {
+            assert_eq!(with(host), Vec::<String>::new(), "{host}");
+        }
+        for host in ["https://id.example", "id.example:8443", "*.example", "", "10.0.0.0/8"] {
+            let fault = "is not a host; write a name or an address, without scheme and port";
+            let expected = format!("allowPrivateIPJWKSHosts[0]: \"{host}\" {fault}");
+            assert_eq!(with(host), [expected]);
+        }
+    }
+
+    #[test]
+    fn where_to_ask_about_tokens_is_known_or_can_be_found() {
+        let with = |text: &str| {
+            problems(&format!(
+                "{{issuer: https://id.example, {text} introspection: {{clientId: c, clientSecret: s}}}}"
+            ))
+        };
+        assert_eq!(with(""), Vec::<String>::new());
+        let fault = "introspection.endpoint: is missing; with jwksUrl or jwksFile no metadata is \
+                     asked for it";
+        assert_eq!(with("jwksUrl: https://id.example/keys,"), [fault]);
+        let incomplete = problems("{issuer: https://id.example, introspection: {clientId: \"\"}}");
+        assert_eq!(incomplete.len(), 3, "{incomplete:?}");
+    }
+
+    #[test]
+    fn keys_are_not_asked_for_more_often_than_every_second() {
+        let location = Location::file(Path::new("x.yaml"));
+        let (documents, _) = parse_yaml("{refresh: 10ms, grace: 0s, coolDown: 999ms}", &location);
+        let environment = Environment::default();
+        let mut reader = Reader::new(location, Path::new(""), &environment);
+        let mut jwks = Jwks::default();
+        reader.document(Some(&documents[0].root), |fields| jwks.read(fields));
+        let (problems, _) = reader.finish();
+        let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            problems,
+            [
+                "x.yaml:1: refresh: \"10ms\" is shorter than 1s",
+                "x.yaml:1: coolDown: \"999ms\" is shorter than 1s",
+            ]
+        );
+        assert_eq!(jwks.grace, Duration::ZERO);
+    }
 }

@@ -1,13 +1,29 @@
 //! Authorization servers: their metadata, their keys, and what they say of opaque tokens.
 
+mod failure;
+mod introspect;
+mod keeper;
+mod metadata;
+mod pace;
+mod report;
+mod source;
+mod state;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 
 use super::keys::KeySet;
 use super::{Issuer, Jwks, Surroundings};
+use crate::outbound::{Bounds, Client, Fetcher, Guard};
+
+use introspect::Introspector;
+use keeper::Keeper;
+use source::Source;
+use state::State;
 
 /// An issuer cannot be asked, and what is known of it is too old.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +36,12 @@ pub(super) struct Unavailable {
 #[derive(Debug)]
 pub(super) struct Server {
     pub(super) config: Issuer,
+    jwks: Jwks,
+    state: watch::Receiver<State>,
+    wish: Arc<Notify>,
+    revocations: watch::Receiver<u64>,
+    introspector: Option<Arc<Introspector>>,
+    around: Surroundings,
 }
 
 /// What an introspection endpoint says of a token (RFC 7662 §2.2): the members of its answer, whose
@@ -28,34 +50,101 @@ pub(super) type Introspected = serde_json::Map<String, serde_json::Value>;
 
 impl Server {
     /// Begins to ask for its keys.
-    pub(super) fn start(config: &Issuer, _jwks: Jwks, _around: &Surroundings) -> Arc<Self> {
-        Arc::new(Self { config: config.clone() })
+    pub(super) fn start(config: &Issuer, jwks: Jwks, around: &Surroundings) -> Arc<Self> {
+        Self::start_within(Bounds::default(), config, jwks, around)
+    }
+
+    fn start_within(
+        bounds: Bounds,
+        config: &Issuer,
+        jwks: Jwks,
+        around: &Surroundings,
+    ) -> Arc<Self> {
+        let client = Client::new(Arc::clone(&around.trust), around.tasks.clone());
+        let guard = Guard {
+            allow_private: config.allow_private_ip_jwks,
+            private_hosts: config.allow_private_ip_jwks_hosts.clone(),
+        };
+        let fetcher = Arc::new(Fetcher::new(client, guard, bounds));
+        let (state, now_known) = watch::channel(State::new());
+        let (revocations, revoked) = watch::channel(0);
+        let introspector = config.introspection.as_ref().map(|how| {
+            let state = now_known.clone();
+            Arc::new(Introspector::new(config, how, Arc::clone(&fetcher), state))
+        });
+        let wish = Arc::new(Notify::new());
+        let source = Source::new(config, fetcher);
+        let keeper = Keeper::new(config, source, jwks, state, revocations, Arc::clone(&wish));
+        let stop = around.stop.clone();
+        let keeping = async move { stop.run_until_cancelled(keeper.run()).await };
+        around.tasks.spawn_on(keeping, &around.runtime);
+        Arc::new(Self {
+            config: config.clone(),
+            jwks,
+            state: now_known,
+            wish,
+            revocations: revoked,
+            introspector,
+            around: around.clone(),
+        })
     }
 
     /// Its keys as they are known now.
     pub(super) fn keys(&self) -> Result<Arc<KeySet>, Unavailable> {
-        Err(Unavailable { retry_after: Duration::from_secs(1) })
+        self.state.borrow().keys(Instant::now())
     }
 
     /// Its keys after asking for them anew, which happens once for all who wait and not more often
-    /// than the cool-down allows; otherwise what is known.
+    /// than the cool-down allows; otherwise what is known. Waits for the first answer, too. While it cannot be asked nobody can tell
+    /// whether it has a key that is not known, and that is what the answer is then.
     pub(super) fn renewed_keys(
         self: &Arc<Self>,
     ) -> BoxFuture<'static, Result<Arc<KeySet>, Unavailable>> {
         let this = Arc::clone(self);
-        Box::pin(async move { this.keys() })
+        Box::pin(async move {
+            let mut state = this.state.clone();
+            let is_new = state.borrow().is_new();
+            // An error is the end of the gateway: nobody asks any more.
+            let _ = state.wait_for(|it| !it.is_new()).await;
+            let before = {
+                let known = state.borrow();
+                if is_new || !known.may_renew(this.jwks.cool_down, Instant::now()) {
+                    return known.renewed_keys(Instant::now());
+                }
+                known.renewals()
+            };
+            this.wish.notify_one();
+            let _ = state.wait_for(|it| it.renewals() > before || it.is_failing()).await;
+            let known = state.borrow();
+            known.renewed_keys(Instant::now())
+        })
     }
 
     /// What it says of a token; `None` if that is not active.
     pub(super) fn introspect(
         self: &Arc<Self>,
-        _token: Vec<u8>,
+        token: Vec<u8>,
     ) -> BoxFuture<'static, Result<Option<Introspected>, Unavailable>> {
-        Box::pin(async move { Err(Unavailable { retry_after: Duration::from_secs(1) }) })
+        let nobody = Unavailable { retry_after: pace::SOON };
+        let Some(introspector) = self.introspector.clone() else {
+            return Box::pin(std::future::ready(Err(nobody)));
+        };
+        let asking = async move { introspector.ask(&token).await };
+        let answer = self.around.tasks.spawn_on(asking, &self.around.runtime);
+        Box::pin(async move { answer.await.unwrap_or(Err(nobody)) })
     }
 
     /// Changes whenever a key that was good is not any more, also because it is too old.
     pub(super) fn revocations(&self) -> watch::Receiver<u64> {
-        watch::Sender::new(0).subscribe()
+        self.revocations.clone()
     }
 }
+
+#[cfg(test)]
+mod introspect_tests;
+#[cfg(test)]
+mod outage_tests;
+#[cfg(test)]
+mod rotation_tests;
+#[cfg(test)]
+mod scripted;

@@ -12,7 +12,7 @@ use url::Url;
 use crate::backends::{Config, OpenError, Remote};
 use crate::call;
 use crate::mcp::header;
-use crate::outbound::{Body, Client, Destination, Error, Spec, Tls};
+use crate::outbound::{Body, Client, Destination, Error, Reach, Spec, Tls};
 
 /// Headers that say where a message ends: not for the configuration to set.
 const FRAMING: [HeaderName; 3] = [CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING];
@@ -63,6 +63,7 @@ impl Endpoint {
             http2: remote.http2,
             tls: tls(remote),
             connect_timeout: config.connect_timeout,
+            reach: Reach::Anywhere,
         };
         let path = path_of(&remote.url).map_err(|_| Error::Url { url: spec.url.to_string() })?;
         let mut common = HeaderMap::new();

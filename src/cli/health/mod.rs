@@ -20,7 +20,7 @@ use crate::app::config::Config;
 use crate::app::load::load;
 use crate::cli::ConfigArgs;
 use crate::config::{Environment, Host};
-use crate::outbound::{Client, Spec, Tls, Trust};
+use crate::outbound::{Client, Reach, Spec, Tls, Trust};
 
 /// How long the gateway may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -91,8 +91,13 @@ async fn ask(url: &Url, is_here: bool) -> anyhow::Result<StatusCode> {
         return here::ask(url).await;
     }
     let client = Client::new(Arc::new(Trust::new(&[])?), TaskTracker::new());
-    let spec =
-        Spec { url: url.clone(), http2: false, tls: Tls::default(), connect_timeout: PATIENCE };
+    let spec = Spec {
+        url: url.clone(),
+        http2: false,
+        tls: Tls::default(),
+        connect_timeout: PATIENCE,
+        reach: Reach::Anywhere,
+    };
     let destination = client.destination(spec).await?;
     let request = Request::get(url.path()).body(Full::<Bytes>::default())?;
     Ok(client.send(&destination, request).await?.status())
