@@ -13,7 +13,10 @@ mod mtls;
 mod oauth;
 mod refusal;
 mod resource;
+#[cfg(test)]
+mod test_keys;
 mod tokens;
+mod trial;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -36,6 +39,7 @@ pub use config::{
 };
 pub use refusal::{Fault, Refusal};
 pub use resource::{Origin, Resources};
+pub use trial::try_token;
 
 use header::Headers;
 use mtls::Certificates;
