@@ -5,6 +5,7 @@
 mod bearer;
 mod challenge;
 mod config;
+mod explain;
 mod header;
 mod issuers;
 mod jwt;
@@ -37,6 +38,7 @@ pub use challenge::challenge;
 pub use config::{
     Algorithm, Config, Digest, HeaderNames, Introspection, Issuer, Jwks, Mode, Mtls, Token,
 };
+pub use explain::{Against, Explanation, explain};
 pub use refusal::{Fault, Refusal};
 pub use resource::{Origin, Resources};
 pub use trial::try_token;

@@ -5,6 +5,7 @@ mod demo_server;
 mod health;
 mod import;
 mod serve;
+mod token;
 
 use std::io;
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ pub use demo_server::DemoServerArgs;
 pub use health::HealthArgs;
 pub use import::ImportArgs;
 pub use serve::ServeArgs;
+pub use token::TokenArgs;
 
 use crate::backends::stdio::guardian;
 use crate::config::Environment;
@@ -45,6 +47,8 @@ pub enum Command {
     Import(ImportArgs),
     /// Ask a running gateway whether it is alive
     Health(HealthArgs),
+    /// Make tokens for callers, and find out what is wrong with one
+    Token(TokenArgs),
     /// Run a small MCP server to try the gateway with
     DemoServer(DemoServerArgs),
     /// End the children of a gateway that was killed; the gateway starts this itself
@@ -76,6 +80,7 @@ impl Cli {
         match self.command {
             Command::Serve(args) => args.run(&environment),
             Command::Health(args) => args.run(&environment),
+            Command::Token(args) => args.run(&environment),
             Command::DemoServer(args) => args.run(),
             Command::Guardian => {
                 guardian::watch(io::stdin().lock())?;

@@ -19,10 +19,10 @@ use crate::call::Principal;
 pub(super) use checks::{Check, Witness};
 
 /// The largest token that is read. Issuers that put a person's groups into it come to a few KiB.
-pub(super) const MAX_TOKEN_BYTES: usize = 16 * 1024;
+const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
 /// The largest header of a token, as it is written there.
-pub(super) const MAX_HEADER_BYTES: usize = 4 * 1024;
+const MAX_HEADER_BYTES: usize = 4 * 1024;
 
 /// A token that is a JWT by its shape; nothing in it is believed yet.
 pub(super) struct Jwt<'t> {
@@ -122,6 +122,24 @@ impl<'t> Jwt<'t> {
     /// Who it says has issued it.
     pub(super) fn issuer(&self) -> Option<&str> {
         self.claims.get("iss").and_then(Value::as_str)
+    }
+
+    /// A member of its header that is a string.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.header.get(name).and_then(Value::as_str)
+    }
+
+    /// A claim that is a time.
+    pub(super) fn time(&self, name: &str) -> Option<SystemTime> {
+        times::time(&self.claims, name).ok().flatten()
+    }
+
+    /// The names of claims that do not look as the configuration says.
+    pub(super) fn wrong_claims<'i>(&self, issuer: &'i Issuer) -> Vec<&'i str> {
+        let wrong = |(name, glob): &'i (Box<str>, _)| {
+            (!grants::is_like(&self.claims, name, glob)).then_some(&**name)
+        };
+        issuer.allowed_claims.iter().filter_map(wrong).collect()
     }
 
     /// Whoever it is for, if it holds.

@@ -302,7 +302,7 @@ fn texts() -> Vec<Case<String>> {
         ("exp-twice", "json", twice(r#""exp":1"#)),
         ("twice-below", "json", twice(r#""act":{"sub":"a","sub":"b"}"#)),
         ("no-claims", "issuer", "{}".to_owned()),
-        ("spaces", "ok", good.replace(':', " :\n")),
+        ("spaces", "ok", good.replace("\":", "\" :\n")),
         ("exp-null", "expiry", twice("\"x\":1").replace("\"exp\":1800000300", "\"exp\":null")),
         ("exp-exponent", "ok", good.replace("1800000300", "1.8000003e9")),
     ]
