@@ -1,6 +1,7 @@
 //! `portcullis token explain`: says what would become of a token.
 
 use std::io::{self, Read, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -30,6 +31,9 @@ pub(super) struct ExplainArgs {
     /// The URL that the client connects to [default: the gateway's /mcp]
     #[arg(long, value_name = "URL")]
     resource: Option<String>,
+    /// PEM file of CA certificates to trust besides the system's, towards issuers
+    #[arg(long, value_name = "FILE")]
+    extra_ca_file: Option<PathBuf>,
 }
 
 impl ExplainArgs {
@@ -44,8 +48,10 @@ impl ExplainArgs {
         let token = bare(&input);
         ensure!(!token.is_empty(), "there is no token on standard input");
         let resource = self.resource.unwrap_or_else(|| resource(&config));
+        let extra_ca_files: Vec<_> = self.extra_ca_file.into_iter().collect();
+        let trust = Arc::new(Trust::new(&extra_ca_files)?);
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-        let explanation = runtime.block_on(explained(token, &config, &resource))?;
+        let explanation = runtime.block_on(explained(token, &config, &resource, trust));
         writeln!(io::stdout().lock(), "{explanation}")?;
         Ok(if explanation.passes() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
@@ -70,9 +76,14 @@ fn resource(config: &Config) -> String {
     Resources::new(aggregator.public_url.clone()).identifier(origin, "/mcp")
 }
 
-async fn explained(token: &[u8], config: &Config, resource: &str) -> anyhow::Result<Explanation> {
+async fn explained(
+    token: &[u8],
+    config: &Config,
+    resource: &str,
+    trust: Arc<Trust>,
+) -> Explanation {
     let around = Surroundings {
-        trust: Arc::new(Trust::new(&[])?),
+        trust,
         runtime: runtime::Handle::current(),
         tasks: TaskTracker::new(),
         stop: CancellationToken::new(),
@@ -81,7 +92,7 @@ async fn explained(token: &[u8], config: &Config, resource: &str) -> anyhow::Res
     let against = Against { required, resource, now: SystemTime::now() };
     let explanation = explain(token, &config.auth, against, &around).await;
     around.stop.cancel();
-    Ok(explanation)
+    explanation
 }
 
 #[cfg(test)]
