@@ -25,10 +25,9 @@ fn explain(config: &ConfigDir, input: &str) -> (Option<i32>, String) {
 
 #[test]
 fn a_static_token_is_explained_and_not_printed() {
-    let config = ConfigDir::new();
     let digest = Digest::of(b"sesame");
     let auth = format!("auth: {{mode: tokens, tokens: [{{name: ci, sha256: {digest}}}]}}\n");
-    config.write("config.yaml", &auth);
+    let config = ConfigDir::new().config(&auth);
     for (input, code, expected) in [
         ("sesame\n", 0, "ci of auth.tokens"),
         ("Bearer sesame", 0, "The gateway would accept it."),
@@ -44,8 +43,7 @@ fn a_static_token_is_explained_and_not_printed() {
 
 #[test]
 fn without_authentication_there_is_nothing_to_explain() {
-    let config = ConfigDir::new();
-    config.write("config.yaml", "auth: {mode: none}\n");
+    let config = ConfigDir::new().config("auth: {mode: none}\n");
     let (code, said) = explain(&config, "anything");
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("auth.mode is none: no token is looked at"), "{said}");

@@ -9,7 +9,6 @@ use crate::call::Principal;
 
 /// One thing that is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "the names say it")]
 pub(in crate::authn) enum Check {
     Header,
     Algorithm,
@@ -86,14 +85,14 @@ impl Jwt<'_> {
         let header = seen.check(Check::Header, self.check_header())?;
         let algorithm = seen.check(Check::Algorithm, self.algorithm(issuer))?;
         let typ = seen.check(Check::Type, self.check_type(issuer))?;
-        let issued_by = seen.check(Check::Issuer, self.check_issuer(issuer))?;
+        let from = seen.check(Check::Issuer, self.check_issuer(issuer))?;
         let expires = seen.check(Check::Expiry, times::expiry(claims, expected))?;
         let signed = match algorithm {
             Some(algorithm) => self.examine_signature(algorithm, keys, &mut seen)?,
             None => None,
         };
         let begun = seen.check(Check::NotBefore, times::not_before(claims, expected))?;
-        let issued = seen.check(Check::Issued, times::issued(claims, expected))?;
+        let made = seen.check(Check::Issued, times::issued(claims, expected))?;
         let audience = seen.check(Check::Audience, audience::check(claims, expected))?;
         let allowed = seen.check(Check::Claims, grants::check(claims, issuer))?;
         let client = seen.check(Check::Client, grants::client(claims))?;
@@ -101,7 +100,7 @@ impl Jwt<'_> {
         let subject = seen.check(Check::Subject, named)?;
         let scopes = seen.check(Check::Scopes, grants::scopes(claims, issuer))?;
         let groups = seen.check(Check::Groups, grants::groups(claims, issuer))?;
-        let passed = [header, typ, issued_by, signed, begun, issued, audience, allowed];
+        let passed = [header, typ, from, signed, begun, made, audience, allowed];
         let principal = || {
             let (subject, kind) = subject?;
             passed.into_iter().collect::<Option<()>>()?;

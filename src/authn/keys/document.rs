@@ -20,9 +20,10 @@ pub(super) fn keys(document: &[u8]) -> Result<Vec<&RawValue>, BadKeySet> {
     }
     // What stands there is a stranger's word, so the parser's own message, which repeats it, ends here.
     let fault = |error: serde_json::Error| {
-        BadKeySet(match error.is_data() {
-            true => format!("it needs one member keys, a list of at most {MAX_KEYS} keys"),
-            false => "it is not JSON".to_owned(),
+        BadKeySet(if error.is_data() {
+            format!("it needs one member keys, a list of at most {MAX_KEYS} keys")
+        } else {
+            "it is not JSON".to_owned()
         })
     };
     let Document { keys } = serde_json::from_slice(document).map_err(fault)?;

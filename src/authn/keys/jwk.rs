@@ -153,7 +153,7 @@ impl Members<'_> {
 
     fn public(&self) -> Result<Public, &'static str> {
         match (&*self.kty, self.crv.as_deref()) {
-            ("RSA", _) => rsa(bytes(self.n.as_deref())?, bytes(self.e.as_deref())?),
+            ("RSA", _) => rsa(&bytes(self.n.as_deref())?, &bytes(self.e.as_deref())?),
             ("EC", Some("P-256")) => Ok(Public::P256(self.point(32)?)),
             ("EC", Some("P-384")) => Ok(Public::P384(self.point(48)?)),
             ("OKP", Some("Ed25519")) => match bytes(self.x.as_deref())? {
@@ -180,9 +180,9 @@ fn bytes(text: Option<&str>) -> Result<Vec<u8>, &'static str> {
     URL_SAFE_NO_PAD.decode(text).map_err(|_| "a member is not base64url without padding")
 }
 
-fn rsa(modulus: Vec<u8>, exponent: Vec<u8>) -> Result<Public, &'static str> {
+fn rsa(modulus: &[u8], exponent: &[u8]) -> Result<Public, &'static str> {
     // Some write a zero in front, as ASN.1 has it.
-    let (modulus, exponent) = (trimmed(&modulus), trimmed(&exponent));
+    let (modulus, exponent) = (trimmed(modulus), trimmed(exponent));
     let bits =
         modulus.first().map_or(0, |first| modulus.len() * 8 - first.leading_zeros() as usize);
     if !RSA_BITS.contains(&bits) {

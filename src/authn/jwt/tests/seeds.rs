@@ -1,4 +1,6 @@
 //! What fuzzing begins with: the tokens of the table, and keys that sign nothing else.
+//!
+//! `PORTCULLIS_WRITE_SEEDS=1 cargo test --lib seeds` makes them.
 
 use std::fs;
 use std::path::PathBuf;
@@ -12,6 +14,9 @@ fn fuzz(path: &str) -> PathBuf {
 
 #[test]
 fn the_seeds_of_the_fuzz_target_are_good_and_bad_tokens() {
+    if std::env::var_os("PORTCULLIS_WRITE_SEEDS").is_some() {
+        write_the_seeds();
+    }
     let jwks = fs::read_to_string(fuzz("keys.json")).unwrap();
     let mut outcomes = BTreeSet::new();
     for entry in fs::read_dir(fuzz("seeds/token")).unwrap() {
@@ -27,9 +32,7 @@ fn the_seeds_of_the_fuzz_target_are_good_and_bad_tokens() {
     assert!(outcomes.len() > 15, "{outcomes:?}");
 }
 
-/// `cargo test --lib write_the_seeds -- --ignored`
-#[test]
-#[ignore = "writes the seeds of the fuzz target anew, with new keys"]
+/// Writes them anew, with new keys.
 fn write_the_seeds() {
     let keys = Keys::make();
     let _ = fs::remove_dir_all(fuzz("seeds/token"));
