@@ -138,8 +138,12 @@ impl Jwt<'_> {
             Some(Value::String(typ)) if !typ.is_empty() => media_type(typ),
             Some(_) => return Err(TYPE),
         };
-        let is_accepted = |accepted: &Box<str>| typ.eq_ignore_ascii_case(media_type(accepted));
-        if issuer.accepted_typ_headers.iter().any(is_accepted) { Ok(()) } else { Err(TYPE) }
+        let is_accepted = |accepted: &str| typ.eq_ignore_ascii_case(media_type(accepted));
+        if issuer.accepted_typ_headers.iter().any(|typ| is_accepted(typ)) {
+            Ok(())
+        } else {
+            Err(TYPE)
+        }
     }
 
     fn check_issuer(&self, issuer: &Issuer) -> Result<(), Fault> {

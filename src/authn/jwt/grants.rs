@@ -65,8 +65,8 @@ pub(super) fn subject<'c>(
 
 /// The scopes that the issuer may grant, of those that stand there.
 pub(super) fn scopes(claims: &Claims, issuer: &Issuer) -> Result<Names, Fault> {
-    let given = |name: &Box<str>| claims.get(&**name).filter(|scopes| !scopes.is_null());
-    let scopes = match issuer.scopes_claims.iter().find_map(given) {
+    let given = |name: &str| claims.get(name).filter(|scopes| !scopes.is_null());
+    let scopes = match issuer.scopes_claims.iter().find_map(|name| given(name)) {
         None => Vec::new(),
         Some(Value::String(list)) => list.split(' ').filter(|scope| !scope.is_empty()).collect(),
         Some(list) => strings(list).ok_or(SCOPES)?,

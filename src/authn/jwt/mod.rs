@@ -86,7 +86,7 @@ const JSON: Fault = Fault::new(
 impl<'t> Jwt<'t> {
     /// Whether a token has the shape of a JWT: two dots (RFC 7515 §3.1).
     pub(super) fn is_one(token: &[u8]) -> bool {
-        token.iter().filter(|byte| **byte == b'.').count() == 2
+        memchr::memchr_iter(b'.', token).count() == 2
     }
 
     /// Reads a token without believing it.
