@@ -5,6 +5,7 @@
 mod bearer;
 mod challenge;
 mod config;
+mod explain;
 mod header;
 mod issuers;
 mod jwt;
@@ -13,7 +14,10 @@ mod mtls;
 mod oauth;
 mod refusal;
 mod resource;
+#[cfg(test)]
+mod test_keys;
 mod tokens;
+mod trial;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -35,8 +39,10 @@ pub use challenge::challenge;
 pub use config::{
     Algorithm, Config, Digest, HeaderNames, Introspection, Issuer, Jwks, Mode, Mtls, Token, name,
 };
+pub use explain::{Against, Explanation, explain};
 pub use refusal::{Fault, Refusal};
 pub use resource::{Origin, Resources, WELL_KNOWN};
+pub use trial::try_token;
 
 use header::Headers;
 use mtls::Certificates;

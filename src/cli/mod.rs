@@ -47,7 +47,7 @@ pub enum Command {
     Import(ImportArgs),
     /// Ask a running gateway whether it is alive
     Health(HealthArgs),
-    /// Make static tokens
+    /// Make tokens for callers, and find out what is wrong with one
     Token(TokenArgs),
     /// Run a small MCP server to try the gateway with
     DemoServer(DemoServerArgs),
@@ -80,13 +80,14 @@ impl Cli {
         match self.command {
             Command::Serve(args) => args.run(&environment),
             Command::Health(args) => args.run(&environment),
+            Command::Token(args) => args.run(&environment),
             Command::DemoServer(args) => args.run(),
             Command::Guardian => {
                 guardian::watch(io::stdin().lock())?;
                 Ok(ExitCode::SUCCESS)
             }
             Command::Check(args) => Ok(args.run(&environment, &mut io::stdout().lock())?),
-            Command::Token(args) => args.run(),
+            Command::Token(args) => args.run(&environment),
             Command::Import(args) => Ok(args.run(&environment, &mut io::stdout().lock())?),
         }
     }

@@ -79,8 +79,9 @@ impl Algorithm {
         name
     }
 
-    /// The algorithm of that name.
+    /// The algorithm of that name. RFC 9864 §2.2 gives `EdDSA` with this curve a name of its own.
     pub fn parse(name: &str) -> Option<Self> {
+        let name = if name == "Ed25519" { "EdDSA" } else { name };
         Self::NAMES.iter().find(|(known, _)| *known == name).map(|(_, algorithm)| *algorithm)
     }
 }

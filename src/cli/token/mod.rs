@@ -1,5 +1,6 @@
 //! `portcullis token`: what has to do with tokens of callers.
 
+mod explain;
 mod new;
 
 use std::io;
@@ -7,6 +8,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
+use crate::config::Environment;
+use explain::ExplainArgs;
 use new::NewArgs;
 
 /// Arguments of `portcullis token`.
@@ -21,6 +24,8 @@ pub struct TokenArgs {
 enum TokenCommand {
     /// Make a token for auth.mode: tokens, and print it once
     New(NewArgs),
+    /// Say what would become of a token on standard input, check by check
+    Explain(ExplainArgs),
 }
 
 impl TokenArgs {
@@ -28,10 +33,13 @@ impl TokenArgs {
     ///
     /// # Errors
     /// When the command cannot do its work at all.
-    pub fn run(self) -> anyhow::Result<ExitCode> {
+    pub fn run(self, environment: &Environment) -> anyhow::Result<ExitCode> {
         match self.command {
-            TokenCommand::New(args) => args.run(&mut io::stdout().lock())?,
+            TokenCommand::New(args) => {
+                args.run(&mut io::stdout().lock())?;
+                Ok(ExitCode::SUCCESS)
+            }
+            TokenCommand::Explain(args) => args.run(environment),
         }
-        Ok(ExitCode::SUCCESS)
     }
 }

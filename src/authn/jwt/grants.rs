@@ -1,0 +1,90 @@
+//! Who a token is for, and what it grants.
+
+use serde_json::{Map, Value};
+
+use crate::authn::{Fault, Issuer};
+use crate::call::{Names, PrincipalKind};
+
+const CLAIMS: Fault = Fault::new(
+    "claims",
+    "a claim of the token is not what allowedClaims wants, or is missing, or is no string",
+);
+const SUBJECT: Fault = Fault::new(
+    "subject",
+    "the token needs the claim that subjectClaim names, a string that is not empty",
+);
+const CLIENT: Fault =
+    Fault::new("client", "the claim client_id or azp of the token has to be a string");
+const SCOPES: Fault = Fault::new(
+    "scopes",
+    "the scopes of the token have to be a string with spaces between, or a list of strings",
+);
+const GROUPS: Fault =
+    Fault::new("groups", "the groups of the token have to be a string or a list of strings");
+
+type Claims = Map<String, Value>;
+
+/// What claims have to look like, as the configuration says.
+pub(super) fn check(claims: &Claims, issuer: &Issuer) -> Result<(), Fault> {
+    let is_right = |(name, glob): &(Box<str>, _)| is_like(claims, name, glob);
+    if issuer.allowed_claims.iter().all(is_right) { Ok(()) } else { Err(CLAIMS) }
+}
+
+/// Whether a claim is there and looks like that.
+pub(in crate::authn) fn is_like(claims: &Claims, name: &str, glob: &crate::config::Glob) -> bool {
+    claims.get(name).and_then(Value::as_str).is_some_and(|text| glob.matches(text))
+}
+
+/// The client that the token was issued to; empty if it does not say.
+pub(super) fn client(claims: &Claims) -> Result<&str, Fault> {
+    match claims.get("client_id").or_else(|| claims.get("azp")) {
+        None => Ok(""),
+        Some(Value::String(client)) => Ok(client),
+        Some(_) => Err(CLIENT),
+    }
+}
+
+/// The subject, and whether it is a client in its own name. Where the configuration asks for no
+/// other claim than `sub`, a client needs none to be told by.
+pub(super) fn subject<'c>(
+    claims: &'c Claims,
+    issuer: &Issuer,
+    client: &'c str,
+) -> Result<(&'c str, PrincipalKind), Fault> {
+    let subject = match claims.get(&*issuer.subject_claim) {
+        Some(Value::String(subject)) => subject,
+        None if &*issuer.subject_claim == "sub" => client,
+        _ => return Err(SUBJECT),
+    };
+    match subject {
+        "" => Err(SUBJECT),
+        subject if subject == client => Ok((subject, PrincipalKind::Service)),
+        subject => Ok((subject, PrincipalKind::Person)),
+    }
+}
+
+/// The scopes that the issuer may grant, of those that stand there.
+pub(super) fn scopes(claims: &Claims, issuer: &Issuer) -> Result<Names, Fault> {
+    let given = |name: &str| claims.get(name).filter(|scopes| !scopes.is_null());
+    let scopes = match issuer.scopes_claims.iter().find_map(|name| given(name)) {
+        None => Vec::new(),
+        Some(Value::String(list)) => list.split(' ').filter(|scope| !scope.is_empty()).collect(),
+        Some(list) => strings(list).ok_or(SCOPES)?,
+    };
+    let allowed = &issuer.allowed_scopes;
+    let may = |scope: &&str| allowed.is_empty() || allowed.iter().any(|glob| glob.matches(scope));
+    Ok(scopes.into_iter().filter(may).collect())
+}
+
+/// The groups that stand there.
+pub(super) fn groups(claims: &Claims, issuer: &Issuer) -> Result<Names, Fault> {
+    match claims.get(&*issuer.groups_claim) {
+        None | Some(Value::Null) => Ok(Names::default()),
+        Some(Value::String(group)) => Ok([&**group].into_iter().collect()),
+        Some(list) => Ok(strings(list).ok_or(GROUPS)?.into_iter().collect()),
+    }
+}
+
+fn strings(list: &Value) -> Option<Vec<&str>> {
+    list.as_array()?.iter().map(Value::as_str).collect()
+}
