@@ -87,7 +87,6 @@ impl Cli {
                 Ok(ExitCode::SUCCESS)
             }
             Command::Check(args) => Ok(args.run(&environment, &mut io::stdout().lock())?),
-            Command::Token(args) => args.run(&environment),
             Command::Import(args) => Ok(args.run(&environment, &mut io::stdout().lock())?),
         }
     }
