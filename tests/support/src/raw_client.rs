@@ -17,6 +17,7 @@ pub struct RawClient {
     url: String,
     source: Ipv4Addr,
     version: String,
+    headers: Vec<(String, String)>,
     session: Option<String>,
     hello: String,
     last_id: AtomicU64,
@@ -30,19 +31,37 @@ impl RawClient {
 
     /// Initialises a session at `version`.
     pub async fn connect_at(url: &str, version: &str, capabilities: &Value) -> Self {
-        Self::open(Ipv4Addr::UNSPECIFIED, url, version, capabilities).await
+        Self::open(Ipv4Addr::UNSPECIFIED, url, version, capabilities, &[]).await
+    }
+
+    /// Initialises a session at 2025-11-25 for whoever has this access token.
+    pub async fn connect_as(token: &str, url: &str, capabilities: &Value) -> Self {
+        Self::connect_with(&[("Authorization", &bearer(token))], url, capabilities).await
+    }
+
+    /// Initialises a session at 2025-11-25 with headers that all its requests have.
+    pub async fn connect_with(headers: &[(&str, &str)], url: &str, capabilities: &Value) -> Self {
+        Self::open(Ipv4Addr::UNSPECIFIED, url, "2025-11-25", capabilities, headers).await
     }
 
     /// Initialises a session at 2025-11-25 whose requests all come from this address of the machine.
     pub async fn connect_from(source: Ipv4Addr, url: &str, capabilities: &Value) -> Self {
-        Self::open(source, url, "2025-11-25", capabilities).await
+        Self::open(source, url, "2025-11-25", capabilities, &[]).await
     }
 
-    async fn open(source: Ipv4Addr, url: &str, version: &str, capabilities: &Value) -> Self {
+    async fn open(
+        source: Ipv4Addr,
+        url: &str,
+        version: &str,
+        capabilities: &Value,
+        headers: &[(&str, &str)],
+    ) -> Self {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let mut client = Self {
             url: url.to_owned(),
             source,
             version: version.to_owned(),
+            headers: headers.iter().map(owned).collect(),
             session: None,
             hello: String::new(),
             last_id: AtomicU64::new(0),
@@ -59,6 +78,11 @@ impl RawClient {
         client
     }
 
+    /// Goes on with another access token.
+    pub fn set_token(&mut self, token: &str) {
+        self.headers = vec![("Authorization".to_owned(), bearer(token))];
+    }
+
     /// The response to `initialize`, as it came.
     pub fn hello(&self) -> &str {
         &self.hello
@@ -73,6 +97,9 @@ impl RawClient {
     pub fn request(&self, method: &str) -> Request {
         let mut request = Request::new(method, &self.url).from(self.source);
         request = request.header("Accept", ACCEPT);
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
         if let Some(session) = &self.session {
             request = request
                 .header("Mcp-Session-Id", session)
@@ -136,6 +163,10 @@ impl RawClient {
     pub async fn close(self) -> u16 {
         self.request("DELETE").send().await.status
     }
+}
+
+fn bearer(token: &str) -> String {
+    format!("Bearer {token}")
 }
 
 /// A request under way.
