@@ -47,6 +47,16 @@ export class Issuer {
     const { privateKey } = await generateKeyPair(this.alg, { extractable: true });
     const key = { ...(await exportJWK(privateKey)), kid: randomUUID(), alg: this.alg, use: 'sig' };
     this.#keys = drop ? [key] : [key, ...this.#keys];
+    this.#renew();
+  }
+
+  /** Only the key that signs is left. */
+  retire() {
+    this.#keys = this.#keys.slice(0, 1);
+    this.#renew();
+  }
+
+  #renew() {
     this.#provider = new Provider(this.url, this.#settings());
     this.#provider.on('server_error', (_, error) => console.error('server_error', error));
     this.#provider.on('grant.error', (_, error) => console.error('grant.error', error.message, error.error_detail));

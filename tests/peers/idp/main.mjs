@@ -3,6 +3,7 @@
 // It prints `listening ISSUER` and `control URL`. Control takes POSTs of JSON, and works whatever has become of the
 // issuer:
 //   /rotate {drop}                            a new key signs from now on; `drop` takes the old ones out of the JWKS
+//   /retire                                   takes the old keys out, and goes on with the one that signs
 //   /lifetime {seconds}                       of access tokens made from now on
 //   /fail {how}                               busy: every answer is 503 · gone: nobody listens · mute: no answer at all
 //   /heal                                     all is well again, on the same port
@@ -43,6 +44,7 @@ issuer = await Issuer.create(url, process.env.ALG ?? 'RS256', Number(process.env
 
 const COMMANDS = {
   '/rotate': ({ drop }) => issuer.rotate(drop),
+  '/retire': () => issuer.retire(),
   '/lifetime': ({ seconds }) => void (issuer.lifetime = seconds),
   '/fail': async ({ how }) => {
     health = how;

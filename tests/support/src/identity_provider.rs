@@ -125,6 +125,11 @@ impl IdentityProvider {
         self.tell("rotate", &json!({"drop": drop})).await;
     }
 
+    /// Takes all keys but the one that signs out of its JWKS.
+    pub async fn retire(&self) {
+        self.tell("retire", &json!({})).await;
+    }
+
     /// Fails until it is healed.
     pub async fn fail(&self, how: Failure) {
         let how = match how {

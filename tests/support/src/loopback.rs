@@ -1,6 +1,6 @@
 //! An HTTP server that answers what the test says and keeps every byte it gets.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -68,7 +68,15 @@ impl Loopback {
     where
         H: Fn(&Received) -> Answer + Send + Sync + 'static,
     {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        Self::start_at(Ipv4Addr::LOCALHOST, handler).await
+    }
+
+    /// The same at another address of this machine; all of 127.0.0.0/8 are.
+    pub async fn start_at<H>(host: Ipv4Addr, handler: impl FnOnce(&str) -> H) -> Self
+    where
+        H: Fn(&Received) -> Answer + Send + Sync + 'static,
+    {
+        let listener = TcpListener::bind((host, 0)).await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         let handler = Box::new(handler(&format!("http://{address}")));
         let (bytes, requests) = (Mutex::default(), Mutex::default());
@@ -78,7 +86,7 @@ impl Loopback {
         Self { address, shared, _acceptor: acceptor }
     }
 
-    /// `http://127.0.0.1:PORT`.
+    /// `http://ADDRESS:PORT`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }

@@ -63,6 +63,13 @@ impl Request {
         self
     }
 
+    /// Adds a header beside those of the same name.
+    #[must_use]
+    pub fn also(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// Removes a header.
     #[must_use]
     pub fn without(mut self, name: &str) -> Self {
