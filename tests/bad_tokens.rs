@@ -1,8 +1,12 @@
 //! Tokens and requests that must not get in, each with the answer that it must get.
 
+use std::time::Duration;
+
 use portcullis_test_support::scenes::{PING, guarded, knock};
 use portcullis_test_support::wire::Request;
-use portcullis_test_support::{Answer, ConfigDir, Forger, Gateway, Key, Loopback, Received};
+use portcullis_test_support::{
+    Answer, ConfigDir, Forger, Gateway, Key, Loopback, Received, within,
+};
 use serde_json::{Value, json};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_portcullis");
@@ -62,8 +66,8 @@ impl Bench {
     }
 
     async fn until_it_passes(&self, token: &str) {
-        let mut ticks = tokio::time::interval(std::time::Duration::from_millis(20));
-        portcullis_test_support::within("the first token to pass", async {
+        let mut ticks = tokio::time::interval(Duration::from_millis(20));
+        within("the first token to pass", async {
             while knock(self.gateway.url(), Some(token)).await.status != 200 {
                 ticks.tick().await;
             }
@@ -211,11 +215,15 @@ async fn a_token_with_a_bad_header_is_refused() {
     let bench = Bench::start().await;
     let forger = &bench.forger;
     let (url, jwk) = (bench.elsewhere.url(), Forger::new().jwk(Key::Ed));
-    let public = forger.jwk(Key::Rsa).to_string();
+    // What everybody can read is no secret.
+    let public = forger.jwk(Key::Rsa);
+    let secret = public["n"].as_str().expect("a modulus").as_bytes();
+    let header = changed(Bench::header(Key::Rsa), &json!({"alg": "HS256"}));
+    let by_secret = Forger::seal_with_secret(secret, &header, &bench.claims());
     let rows = [
         ("alg none", bench.headed(Key::Ed, &json!({"alg": "none"}))),
         ("alg None", bench.headed(Key::Ed, &json!({"alg": "None"}))),
-        ("HMAC with a public key", bench.headed(Key::Rsa, &json!({"alg": "HS256"}))),
+        ("HMAC with a public key", by_secret),
         ("an unknown alg", bench.headed(Key::Ed, &json!({"alg": "ES999"}))),
         ("an alg for another key", bench.headed(Key::Ed, &json!({"alg": "ES256"}))),
         ("RS256 of an elliptic curve", bench.headed(Key::Ec, &json!({"alg": "RS256"}))),
@@ -240,10 +248,7 @@ async fn a_token_with_a_bad_header_is_refused() {
             "two algs",
             bench.introducing(r#"{"alg":"none","alg":"EdDSA","typ":"at+jwt","kid":"ed"}"#),
         ),
-        (
-            "two kids",
-            bench.introducing(r#"{"alg":"EdDSA","typ":"at+jwt","kid":"rsa","kid":"ed"}"#),
-        ),
+        ("two kids", bench.introducing(r#"{"alg":"EdDSA","typ":"at+jwt","kid":"rsa","kid":"ed"}"#)),
     ];
     for (name, token) in &rows {
         let request = bench.request().header("Authorization", &format!("Bearer {token}"));
@@ -256,7 +261,7 @@ async fn a_token_with_a_bad_header_is_refused() {
         ("jku", json!({"jku": format!("{url}/jwks")})),
         ("x5u", json!({"x5u": format!("{url}/certificate")})),
         ("x5c", json!({"x5c": ["MIIB"]})),
-        ("a public key as a text", json!({"key": public})),
+        ("a key as no standard has it", json!({"key": public})),
     ] {
         let header = changed(Bench::header(Key::Ed), &member).to_string();
         let forged = stranger.seal(Key::Ed, &header, bench.claims().to_string());
@@ -306,12 +311,18 @@ async fn a_token_that_is_not_what_was_signed_is_refused() {
         ("claims that end early", bench.saying(body)),
         ("claims 5,000 levels deep", bench.saying(deep)),
         ("claims with more behind them", bench.saying(format!("{claims}{{}}"))),
-        ("two audiences beside each other", bench.saying(doubled("\"aud\":\"https://other.example\""))),
+        (
+            "two audiences beside each other",
+            bench.saying(doubled("\"aud\":\"https://other.example\"")),
+        ),
         ("two issuers", bench.saying(doubled("\"iss\":\"https://other.example\""))),
         ("two subjects", bench.saying(doubled("\"sub\":\"root\""))),
         ("two expiries", bench.saying(doubled("\"exp\":1"))),
         ("two scopes", bench.saying(doubled("\"scope\":\"mcp:admin\""))),
-        ("an expiry that no number holds", bench.saying(claims.replace("\"exp\":", "\"exp\":1e999,\"was\":"))),
+        (
+            "an expiry that no number holds",
+            bench.saying(claims.replace("\"exp\":", "\"exp\":1e999,\"was\":")),
+        ),
     ];
     for (name, token) in &rows {
         let request = bench.request().header("Authorization", &format!("Bearer {token}"));
@@ -372,12 +383,12 @@ async fn a_request_that_proves_nothing_is_refused() {
             bench.request().header("Cookie", &format!("access_token={good}")),
             MISSING,
         ),
+        ("a token for a proxy", bench.request().header("Proxy-Authorization", &bearer), MISSING),
         (
-            "a token for a proxy",
-            bench.request().header("Proxy-Authorization", &bearer),
-            MISSING,
+            "a header of 200 KB",
+            with(&format!("Bearer {}", "A".repeat(200_000))),
+            Wanted::Status(431),
         ),
-        ("a header of 200 KB", with(&format!("Bearer {}", "A".repeat(200_000))), Wanted::Status(431)),
         (
             "identity headers of a stranger",
             bench
@@ -398,7 +409,8 @@ async fn a_request_that_proves_nothing_is_refused() {
         ),
         (
             "a forged Forwarded",
-            with(&format!("Bearer {forwarded}")).header("Forwarded", "host=gateway.example;proto=http"),
+            with(&format!("Bearer {forwarded}"))
+                .header("Forwarded", "host=gateway.example;proto=http"),
             INVALID,
         ),
         (
@@ -458,7 +470,8 @@ async fn what_a_hostile_issuer_says_lets_nobody_in() {
                 "" | "/" => format!("{url}{it}"),
                 other => other.to_owned(),
             });
-            let at = if jwks == "private" { format!("{private}/jwks") } else { format!("{url}{jwks}") };
+            let at =
+                if jwks == "private" { format!("{private}/jwks") } else { format!("{url}{jwks}") };
             let metadata = json!({"issuer": says, "jwks_uri": at});
             move |request: &Received| match &*request.target {
                 "/jwks" => Answer::json(&good),
@@ -496,8 +509,8 @@ async fn a_published_private_key_signs_for_nobody() {
     let gateway = Gateway::start(BINARY, config.path()).await;
     let claims = claims(&issuer.url(), gateway.url());
     let (good, known) = (forger.token(Key::Ec, &claims), forger.token(Key::Ed, &claims));
-    let mut ticks = tokio::time::interval(std::time::Duration::from_millis(20));
-    portcullis_test_support::within("the key that is still secret", async {
+    let mut ticks = tokio::time::interval(Duration::from_millis(20));
+    within("the key that is still secret", async {
         while knock(gateway.url(), Some(&good)).await.status != 200 {
             ticks.tick().await;
         }

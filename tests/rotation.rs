@@ -91,7 +91,11 @@ impl Callers {
         .await;
         let seen = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
         assert_eq!(seen(&self.tally.wrongly_refused), 0, "valid tokens that were refused");
-        assert_eq!(seen(&self.tally.wrongly_passed), 0, "invalid tokens with other answers than 401");
+        assert_eq!(
+            seen(&self.tally.wrongly_passed),
+            0,
+            "invalid tokens with other answers than 401"
+        );
         assert!(seen(&self.tally.passed) > 0 && seen(&self.tally.refused) > 0);
     }
 }
@@ -120,7 +124,8 @@ impl Gate {
     async fn begin(peers: &Peers, algorithm: &str, jwks: &str) -> Self {
         let issuer = IdentityProvider::with(peers, algorithm).await;
         let jwks = format!("jwks: {{{jwks}}}");
-        let config = ConfigDir::new().config(&guarded(issuer.url(), &[&jwks, NO_LIMIT, "leeway: 0s"]));
+        let config =
+            ConfigDir::new().config(&guarded(issuer.url(), &[&jwks, NO_LIMIT, "leeway: 0s"]));
         let gateway = Gateway::start(BINARY, config.path()).await;
         Self { issuer, gateway, _config: config }
     }

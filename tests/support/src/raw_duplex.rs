@@ -33,8 +33,17 @@ enum Link {
 impl RawDuplex {
     /// Opens the stream at `url`, without a word.
     pub async fn open_sse(url: &str) -> Self {
-        let mut stream =
-            Request::new("GET", url).header("Accept", "text/event-stream").send().await;
+        Self::open_sse_with(url, Request::new("GET", url)).await
+    }
+
+    /// The same for whoever has this access token.
+    pub async fn open_sse_as(token: &str, url: &str) -> Self {
+        let request = Request::new("GET", url).header("Authorization", &format!("Bearer {token}"));
+        Self::open_sse_with(url, request).await
+    }
+
+    async fn open_sse_with(url: &str, request: Request) -> Self {
+        let mut stream = request.header("Accept", "text/event-stream").send().await;
         assert_eq!(stream.status, 200, "GET {url}");
         let first = within("the endpoint", stream.event()).await.expect("a first event");
         assert_eq!(first.event.as_deref(), Some("endpoint"), "{first:?}");
