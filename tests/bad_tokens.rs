@@ -362,8 +362,8 @@ async fn a_request_that_proves_nothing_is_refused() {
         ("two tokens with a comma", with(&format!("{bearer}, {bearer}")), MALFORMED),
         ("a token in quotation marks", with(&format!("Bearer \"{good}\"")), MALFORMED),
         ("a token of other alphabets", with("Bearer жетон"), MALFORMED),
-        ("two headers", with(&bearer).also("Authorization", &bearer), MALFORMED),
-        ("two schemes", with(&bearer).also("Authorization", "Basic YTpi"), MALFORMED),
+        ("two headers", with(&bearer).another("Authorization", &bearer), MALFORMED),
+        ("two schemes", with(&bearer).another("Authorization", "Basic YTpi"), MALFORMED),
         ("a token in the query", asking(&format!("?access_token={good}")), MALFORMED),
         (
             "a token in the query too",

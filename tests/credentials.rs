@@ -173,7 +173,7 @@ impl Bench {
 
 /// Does what a client can do, right and wrong, and returns all that it was told.
 async fn use_it(gateway: &Gateway, headers: &[(&str, &str)]) -> Vec<u8> {
-    let client = RawClient::connect_with(headers, gateway.url(), &json!({})).await;
+    let client = RawClient::connect_with(headers, gateway.url()).await;
     let mut told = client.hello().as_bytes().to_vec();
     for (method, params) in [
         ("tools/list", json!({})),

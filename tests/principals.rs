@@ -45,7 +45,7 @@ async fn a_session_goes_on_with_a_refreshed_token_and_with_nobody_elses() {
     let Some(peers) = Peers::installed() else { return };
     let bench = Bench::start(&peers, &[]).await;
     let tokens = bench.issuer.user_token("alice", APP, "mcp:read", bench.url()).await;
-    let mut alice = RawClient::connect_as(&tokens.access, bench.url(), &json!({})).await;
+    let mut alice = RawClient::connect_as(&tokens.access, bench.url()).await;
     assert_eq!(alice.start("ping", &json!({})).await.response.status, 200);
 
     let refreshed = bench.issuer.refresh(APP, &tokens, bench.url()).await;
@@ -71,7 +71,7 @@ async fn a_session_goes_on_with_a_refreshed_token_and_with_nobody_elses() {
             assert_eq!(request.send().await.status, 404, "{name}: {method}");
         }
         // With a session of their own they are welcome.
-        RawClient::connect_as(token, bench.url(), &json!({})).await;
+        RawClient::connect_as(token, bench.url()).await;
     }
     assert_eq!(alice.start("ping", &json!({})).await.response.status, 200);
     assert_eq!(alice.close().await, 200);
@@ -88,7 +88,7 @@ async fn streams_end_with_the_token_and_say_why() {
     let bench = Bench::start(&peers, &["leeway: 0s", "streamGrace: 0s"]).await;
     bench.issuer.lifetime(6).await;
     let token = bench.token("alice", APP).await;
-    let alice = RawClient::connect_as(&token, bench.url(), &json!({})).await;
+    let alice = RawClient::connect_as(&token, bench.url()).await;
     let listening = alice.listen().await;
     assert_eq!(listening.status, 200);
     let call = alice.start("tools/call", &json!({"name": "x_odd_hang", "arguments": {}})).await;
@@ -114,7 +114,7 @@ async fn a_stream_outlives_its_token_by_the_grace() {
     let bench = Bench::start(&peers, &["leeway: 0s", "streamGrace: 1h"]).await;
     bench.issuer.lifetime(3).await;
     let token = bench.token("alice", APP).await;
-    let alice = RawClient::connect_as(&token, bench.url(), &json!({})).await;
+    let alice = RawClient::connect_as(&token, bench.url()).await;
     let mut stream = alice.listen().await;
     assert_eq!(stream.status, 200);
     let mut ticks = tokio::time::interval(std::time::Duration::from_millis(100));
@@ -138,7 +138,8 @@ async fn a_message_of_somebody_else_does_not_reach_an_open_stream() {
     let url = bench.gateway.sse_url();
     let alice = bench.issuer.user_token("alice", APP, "mcp:read", &url).await.access;
     let bob = bench.issuer.user_token("bob", APP, "mcp:read", &url).await.access;
-    let stream = RawDuplex::open_sse_as(&alice, &url).await;
+    let stream =
+        RawDuplex::open_sse_with(&[("Authorization", &format!("Bearer {alice}"))], &url).await;
     let ping = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
     for (token, status) in [(&bob, 404), (&alice, 202)] {
         let request = stream.request("POST").header("Authorization", &format!("Bearer {token}"));

@@ -16,8 +16,8 @@ const ACCEPT: &str = "application/json, text/event-stream";
 pub struct RawClient {
     url: String,
     source: Ipv4Addr,
-    version: String,
     headers: Vec<(String, String)>,
+    version: String,
     session: Option<String>,
     hello: String,
     last_id: AtomicU64,
@@ -31,37 +31,32 @@ impl RawClient {
 
     /// Initialises a session at `version`.
     pub async fn connect_at(url: &str, version: &str, capabilities: &Value) -> Self {
-        Self::open(Ipv4Addr::UNSPECIFIED, url, version, capabilities, &[]).await
-    }
-
-    /// Initialises a session at 2025-11-25 for whoever has this access token.
-    pub async fn connect_as(token: &str, url: &str, capabilities: &Value) -> Self {
-        Self::connect_with(&[("Authorization", &bearer(token))], url, capabilities).await
-    }
-
-    /// Initialises a session at 2025-11-25 with headers that all its requests have.
-    pub async fn connect_with(headers: &[(&str, &str)], url: &str, capabilities: &Value) -> Self {
-        Self::open(Ipv4Addr::UNSPECIFIED, url, "2025-11-25", capabilities, headers).await
+        Self::open(Ipv4Addr::UNSPECIFIED, &[], url, version, capabilities).await
     }
 
     /// Initialises a session at 2025-11-25 whose requests all come from this address of the machine.
     pub async fn connect_from(source: Ipv4Addr, url: &str, capabilities: &Value) -> Self {
-        Self::open(source, url, "2025-11-25", capabilities, &[]).await
+        Self::open(source, &[], url, "2025-11-25", capabilities).await
+    }
+
+    /// Initialises a session at 2025-11-25 whose requests all have these headers.
+    pub async fn connect_with(headers: &[(&str, &str)], url: &str) -> Self {
+        Self::open(Ipv4Addr::UNSPECIFIED, headers, url, "2025-11-25", &json!({})).await
     }
 
     async fn open(
         source: Ipv4Addr,
+        headers: &[(&str, &str)],
         url: &str,
         version: &str,
         capabilities: &Value,
-        headers: &[(&str, &str)],
     ) -> Self {
-        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let mut client = Self {
             url: url.to_owned(),
             source,
+            headers: headers.iter().map(own).collect(),
             version: version.to_owned(),
-            headers: headers.iter().map(owned).collect(),
             session: None,
             hello: String::new(),
             last_id: AtomicU64::new(0),
@@ -78,9 +73,14 @@ impl RawClient {
         client
     }
 
-    /// Goes on with another access token.
+    /// The same for whoever has this access token.
+    pub async fn connect_as(token: &str, url: &str) -> Self {
+        Self::connect_with(&[("Authorization", &format!("Bearer {token}"))], url).await
+    }
+
+    /// Goes on with another access token and no other header of its own.
     pub fn set_token(&mut self, token: &str) {
-        self.headers = vec![("Authorization".to_owned(), bearer(token))];
+        self.headers = vec![("Authorization".to_owned(), format!("Bearer {token}"))];
     }
 
     /// The response to `initialize`, as it came.
@@ -163,10 +163,6 @@ impl RawClient {
     pub async fn close(self) -> u16 {
         self.request("DELETE").send().await.status
     }
-}
-
-fn bearer(token: &str) -> String {
-    format!("Bearer {token}")
 }
 
 /// A request under way.

@@ -20,6 +20,7 @@ enum Link {
     Sse {
         /// Where messages go by POST.
         endpoint: String,
+        headers: Vec<(String, String)>,
         stream: Response,
     },
     Stdio {
@@ -33,24 +34,25 @@ enum Link {
 impl RawDuplex {
     /// Opens the stream at `url`, without a word.
     pub async fn open_sse(url: &str) -> Self {
-        Self::open_sse_with(url, Request::new("GET", url)).await
+        Self::open_sse_with(&[], url).await
     }
 
-    /// The same for whoever has this access token.
-    pub async fn open_sse_as(token: &str, url: &str) -> Self {
-        let request = Request::new("GET", url).header("Authorization", &format!("Bearer {token}"));
-        Self::open_sse_with(url, request).await
-    }
-
-    async fn open_sse_with(url: &str, request: Request) -> Self {
-        let mut stream = request.header("Accept", "text/event-stream").send().await;
+    /// The same with these headers in all requests.
+    pub async fn open_sse_with(headers: &[(&str, &str)], url: &str) -> Self {
+        let mut request = Request::new("GET", url).header("Accept", "text/event-stream");
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let headers = headers.iter().map(own).collect();
+        let mut stream = request.send().await;
         assert_eq!(stream.status, 200, "GET {url}");
         let first = within("the endpoint", stream.event()).await.expect("a first event");
         assert_eq!(first.event.as_deref(), Some("endpoint"), "{first:?}");
         let path = first.data.expect("the endpoint");
         assert!(path.starts_with('/'), "{path}");
         let endpoint = format!("http://{}{path}", Url::parse(url).authority);
-        Self { link: Link::Sse { endpoint, stream }, last_id: 0 }
+        Self { link: Link::Sse { endpoint, headers, stream }, last_id: 0 }
     }
 
     /// Starts a gateway of its own, without a word: with `--stdio`, unless the configuration says so itself.
@@ -105,7 +107,12 @@ impl RawDuplex {
 
     /// A request to where messages go over HTTP, to be changed and sent by the test.
     pub fn request(&self, method: &str) -> Request {
-        Request::new(method, self.endpoint()).header("Content-Type", "application/json")
+        let Link::Sse { endpoint, headers, .. } = &self.link else { panic!("stdio has no URLs") };
+        let mut request = Request::new(method, endpoint).header("Content-Type", "application/json");
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        request
     }
 
     /// The next message; `None` at the end.

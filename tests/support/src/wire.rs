@@ -65,7 +65,7 @@ impl Request {
 
     /// Adds a header beside those of the same name.
     #[must_use]
-    pub fn also(mut self, name: &str, value: &str) -> Self {
+    pub fn another(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
