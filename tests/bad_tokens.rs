@@ -1,12 +1,8 @@
 //! Tokens and requests that must not get in, each with the answer that it must get.
 
-use std::time::Duration;
-
-use portcullis_test_support::scenes::{PING, guarded, knock};
+use portcullis_test_support::scenes::{KNOCK, guarded, knock, until_let_in};
 use portcullis_test_support::wire::Request;
-use portcullis_test_support::{
-    Answer, ConfigDir, Forger, Gateway, Key, Loopback, Received, within,
-};
+use portcullis_test_support::{Answer, ConfigDir, Forger, Gateway, Key, Loopback, Received};
 use serde_json::{Value, json};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_portcullis");
@@ -61,18 +57,8 @@ impl Bench {
         let gateway = Gateway::start(BINARY, config.path()).await;
         let bench = Self { forger, issuer, elsewhere, gateway, _config: config };
         let good = bench.forger.token(Key::Ed, &bench.claims());
-        bench.until_it_passes(&good).await;
+        until_let_in(bench.gateway.url(), &good).await;
         bench
-    }
-
-    async fn until_it_passes(&self, token: &str) {
-        let mut ticks = tokio::time::interval(Duration::from_millis(20));
-        within("the first token to pass", async {
-            while knock(self.gateway.url(), Some(token)).await.status != 200 {
-                ticks.tick().await;
-            }
-        })
-        .await;
     }
 
     /// What a good token says.
@@ -111,7 +97,7 @@ impl Bench {
         Request::new("POST", self.gateway.url())
             .header("Accept", "application/json, text/event-stream")
             .header("Content-Type", "application/json")
-            .body(PING)
+            .body(KNOCK)
     }
 
     async fn check(&self, name: &str, request: Request, wanted: Wanted) {
@@ -340,7 +326,7 @@ async fn a_request_that_proves_nothing_is_refused() {
         Request::new("POST", &format!("{}{query}", bench.gateway.url()))
             .header("Accept", "application/json, text/event-stream")
             .header("Content-Type", "application/json")
-            .body(PING)
+            .body(KNOCK)
     };
     let scarce = bench.claiming(&json!({"scope": "mcp:write"}));
     let none = bench.claiming(&json!({"scope": null}));
@@ -509,12 +495,6 @@ async fn a_published_private_key_signs_for_nobody() {
     let gateway = Gateway::start(BINARY, config.path()).await;
     let claims = claims(&issuer.url(), gateway.url());
     let (good, known) = (forger.token(Key::Ec, &claims), forger.token(Key::Ed, &claims));
-    let mut ticks = tokio::time::interval(Duration::from_millis(20));
-    within("the key that is still secret", async {
-        while knock(gateway.url(), Some(&good)).await.status != 200 {
-            ticks.tick().await;
-        }
-    })
-    .await;
+    until_let_in(gateway.url(), &good).await;
     assert_eq!(knock(gateway.url(), Some(&known)).await.status, 401);
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD};
 use portcullis::authn::Digest;
-use portcullis_test_support::scenes::PING;
+use portcullis_test_support::scenes::KNOCK;
 use portcullis_test_support::wire::Request;
 use portcullis_test_support::{
     Answer, ConfigDir, Forger, Gateway, Key, Loopback, Peers, RawClient, Received, Recorder, within,
@@ -192,14 +192,15 @@ async fn use_it(gateway: &Gateway, headers: &[(&str, &str)]) -> Vec<u8> {
     // What is refused is refused without a word of what came.
     let url = gateway.url();
     let mut wrong = vec![
-        Request::new("POST", &format!("{url}?access_token=canary-query-f05b7c9d")).body(PING),
-        Request::new("POST", &format!("{}/servers/none/mcp", gateway.origin())).body(PING),
+        Request::new("POST", &format!("{url}?access_token=canary-query-f05b7c9d")).body(KNOCK),
+        Request::new("POST", &format!("{}/servers/none/mcp", gateway.origin())).body(KNOCK),
         Request::new("POST", url).body("{\"jsonrpc\":"),
-        Request::new("PUT", url).body(PING),
+        Request::new("PUT", url).body(KNOCK),
     ];
     let bad = "Bearer canary-wrong-token-60e2d8b1";
-    wrong.push(Request::new("POST", url).header("Authorization", bad).body(PING));
-    wrong.push(Request::new("POST", url).header("Authorization", "Bearer canary wrong").body(PING));
+    wrong.push(Request::new("POST", url).header("Authorization", bad).body(KNOCK));
+    wrong
+        .push(Request::new("POST", url).header("Authorization", "Bearer canary wrong").body(KNOCK));
     for mut request in wrong {
         request = request
             .header("Content-Type", "application/json")
@@ -224,7 +225,7 @@ async fn until_let_in(gateway: &Gateway, headers: &[(&str, &str)]) {
             let mut request = Request::new("POST", gateway.url())
                 .header("Accept", "application/json, text/event-stream")
                 .header("Content-Type", "application/json")
-                .body(PING);
+                .body(KNOCK);
             for (name, value) in headers {
                 request = request.header(name, value);
             }

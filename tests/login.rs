@@ -1,6 +1,6 @@
 //! Clients that nobody here wrote get past the gate by what its challenge tells them, and call a tool.
 
-use portcullis_test_support::scenes::{demo, guarded};
+use portcullis_test_support::scenes::{demo, guarded, until_let_in};
 use portcullis_test_support::{Client, ConfigDir, Gateway, IdentityProvider, Login, Peers};
 use serde_json::json;
 
@@ -21,6 +21,8 @@ impl Bench {
         let config = ConfigDir::new().config(&config).stdio("demo", &demo(), &json!({}));
         let gateway = Gateway::start(BINARY, config.path()).await;
         gateway.until_connected().await;
+        let robot = issuer.token(IdentityProvider::ROBOT, "mcp:read", gateway.url()).await;
+        until_let_in(gateway.url(), &robot).await;
         Self { peers: peers.clone(), issuer, gateway, _config: config }
     }
 

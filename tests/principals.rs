@@ -1,6 +1,6 @@
 //! What belongs to a caller stays theirs, for as long as they may call.
 
-use portcullis_test_support::scenes::{guarded, rest};
+use portcullis_test_support::scenes::{guarded, rest, until_let_in};
 use portcullis_test_support::wire::Response;
 use portcullis_test_support::{
     ConfigDir, Gateway, IdentityProvider, Peers, RawClient, RawDuplex, within,
@@ -28,6 +28,8 @@ impl Bench {
         );
         let gateway = Gateway::start(BINARY, config.path()).await;
         gateway.until_connected().await;
+        let robot = issuer.token(IdentityProvider::ROBOT, "mcp:read", gateway.url()).await;
+        until_let_in(gateway.url(), &robot).await;
         Self { issuer, gateway, _config: config }
     }
 

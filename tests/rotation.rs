@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use portcullis_test_support::scenes::{PING, guarded, knock};
+use portcullis_test_support::scenes::{KNOCK, guarded, knock, until_knock_is};
 use portcullis_test_support::wire::{Connection, Request, Url};
 use portcullis_test_support::{
     ConfigDir, Failure, Forger, Gateway, IdentityProvider, Key, Peers, until, within,
@@ -55,7 +55,7 @@ async fn ask(url: String, tokens: Arc<[(bool, String)]>, offset: usize, tally: A
             .header("Accept", "application/json, text/event-stream")
             .header("Content-Type", "application/json")
             .header("Authorization", &format!("Bearer {token}"))
-            .body(PING);
+            .body(KNOCK);
         connection.write(&request.to_bytes()).await;
         let mut response = connection.response().await;
         tally.count(*is_valid, response.status);
@@ -149,7 +149,7 @@ impl Gate {
         let (_, other) = expired.rsplit_once('.').expect("a JWT");
         let forged = format!("{start}.{other}");
         let stranger = Forger::new().token(Key::Ec, &claims(&self.issuer, &self.gateway));
-        self.until_status("a token's end", Some(&expired), 401).await;
+        until_knock_is(self.gateway.url(), Some(&expired), 401).await;
         [forged, stranger, expired, elsewhere].map(|token| (false, token)).into()
     }
 
@@ -165,16 +165,6 @@ impl Gate {
         }
         Callers { tasks, ..callers }
     }
-
-    async fn until_status(&self, what: &str, token: Option<&str>, status: u16) {
-        let mut ticks = tokio::time::interval(Duration::from_millis(50));
-        within(what, async {
-            while knock(self.gateway.url(), token).await.status != status {
-                ticks.tick().await;
-            }
-        })
-        .await;
-    }
 }
 
 #[tokio::test]
@@ -182,7 +172,7 @@ async fn under_load_keys_change_and_the_issuer_fails_and_returns() {
     let Some(peers) = Peers::installed() else { return };
     let gate = Gate::begin(&peers, "ES256", "refresh: 1s, grace: 5m, coolDown: 1s").await;
     let [(_, oldest)] = &gate.tokens(1).await[..] else { panic!("one token") };
-    gate.until_status("the first token", Some(oldest), 200).await;
+    until_knock_is(gate.gateway.url(), Some(oldest), 200).await;
     let first = gate.send_callers().await;
     first.go_on(100).await;
 
@@ -194,7 +184,7 @@ async fn under_load_keys_change_and_the_issuer_fails_and_returns() {
     first.end().await;
 
     gate.issuer.retire().await;
-    gate.until_status("the end of the first key", Some(oldest), 401).await;
+    until_knock_is(gate.gateway.url(), Some(oldest), 401).await;
     second.go_on(100).await;
 
     for how in [Failure::Busy, Failure::Gone, Failure::Mute] {
@@ -212,7 +202,7 @@ async fn what_a_dropped_key_has_signed_is_refused_from_then_on() {
     let gate = Gate::begin(&peers, "EdDSA", "refresh: 1s, coolDown: 1s").await;
     let old = gate.tokens(3).await;
     for (_, token) in &old {
-        gate.until_status("a token", Some(token), 200).await;
+        until_knock_is(gate.gateway.url(), Some(token), 200).await;
     }
     // The same tokens again: by now their verdicts are remembered.
     for (_, token) in &old {
@@ -220,7 +210,7 @@ async fn what_a_dropped_key_has_signed_is_refused_from_then_on() {
     }
     gate.issuer.rotate(true).await;
     for (_, token) in &old {
-        gate.until_status("the end of a token", Some(token), 401).await;
+        until_knock_is(gate.gateway.url(), Some(token), 401).await;
         let refused = knock(gate.gateway.url(), Some(token)).await;
         let challenge = refused.header("www-authenticate").expect("a challenge");
         assert!(challenge.contains(r#"error="invalid_token""#), "{challenge}");
@@ -270,7 +260,7 @@ async fn an_issuer_that_is_down_too_long_lets_nobody_in_until_it_is_back() {
     let gate = Gate::begin(&peers, "RS256", "refresh: 1s, grace: 2s, coolDown: 1s").await;
     let tokens = gate.tokens(3).await;
     for (_, token) in &tokens {
-        gate.until_status("a token", Some(token), 200).await;
+        until_knock_is(gate.gateway.url(), Some(token), 200).await;
     }
     gate.issuer.fail(Failure::Gone).await;
     let mut ticks = tokio::time::interval(Duration::from_millis(50));
@@ -294,7 +284,7 @@ async fn an_issuer_that_is_down_too_long_lets_nobody_in_until_it_is_back() {
     }
     gate.issuer.heal().await;
     for (_, token) in &tokens {
-        gate.until_status("the token again", Some(token), 200).await;
+        until_knock_is(gate.gateway.url(), Some(token), 200).await;
     }
 }
 
@@ -303,7 +293,7 @@ async fn garbage_makes_nobody_hammer_the_issuer() {
     let Some(peers) = Peers::installed() else { return };
     let gate = Gate::begin(&peers, "RS256", "refresh: 1h, coolDown: 5m").await;
     let [(_, good)] = &gate.tokens(1).await[..] else { panic!("one token") };
-    gate.until_status("a token", Some(good), 200).await;
+    until_knock_is(gate.gateway.url(), Some(good), 200).await;
     let before = gate.issuer.requests().await["/jwks"];
     let (forger, claims) = (Forger::new(), claims(&gate.issuer, &gate.gateway).to_string());
     for number in 0..100 {

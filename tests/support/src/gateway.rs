@@ -134,7 +134,9 @@ impl Gateway {
                 ticks.tick().await;
                 let states = self.states().await;
                 let mut backends = states["backends"].as_array().expect("a list").iter();
-                if backends.all(|backend| backend["state"] == "connected") {
+                // A child runs, and a server elsewhere is connected to.
+                let words = [json!("running"), json!("connected")];
+                if backends.all(|backend| words.contains(&backend["state"])) {
                     break;
                 }
             }
