@@ -31,7 +31,7 @@ const HEADERS: [(&str, &str); 11] = [
 ];
 /// Where the request came from is no secret, but it is nobody's business behind the gate.
 const ADDRESSES: [(&str, &str); 2] =
-    [("X-Forwarded-For", "192.0.2.177"), ("X-Forwarded-Host", "canary-host-d40f6a23.example")];
+    [("X-Forwarded-For", "192.0.2.177"), ("X-Real-IP", "192.0.2.178")];
 
 /// The ways to prove who one is, and what they keep running.
 struct Way {
@@ -143,8 +143,10 @@ impl Bench {
             "type": "stdio", "command": line[0], "args": line[1..], "autoStart": true,
             "env": {"RECORD": files.path().join("record")},
         });
+        // A proxy that is trusted says who is calling; without it, the same headers are a stranger's.
+        let proxies = if auth.contains("header") { "[127.0.0.0/8]" } else { "[]" };
         let config = format!(
-            "aggregator: {{exposure: native}}\ntrustedProxies: [127.0.0.0/8]\n\
+            "aggregator: {{exposure: native}}\ntrustedProxies: {proxies}\n\
              logging: {{level: trace, format: json}}\nauth: {{{auth}}}\n"
         );
         let config = ConfigDir::new()
@@ -218,9 +220,9 @@ async fn use_it(gateway: &Gateway, headers: &[(&str, &str)]) -> Vec<u8> {
     told
 }
 
-async fn until_let_in(gateway: &Gateway, headers: &[(&str, &str)]) {
+async fn until_let_in(way: &str, gateway: &Gateway, headers: &[(&str, &str)]) {
     let mut ticks = tokio::time::interval(Duration::from_millis(20));
-    within("to be let in", async {
+    within(&format!("{way}: to be let in"), async {
         loop {
             let mut request = Request::new("POST", gateway.url())
                 .header("Accept", "application/json, text/event-stream")
@@ -246,7 +248,7 @@ async fn no_credential_of_a_caller_is_found_anywhere_behind_the_gate() {
         let proof = (way.proof)(bench.gateway.url());
         let proven = [("Authorization", &*proof)];
         let headers = [&proven[..], &HEADERS[..], &ADDRESSES[..]].concat();
-        until_let_in(&bench.gateway, &headers).await;
+        until_let_in(way.name, &bench.gateway, &headers).await;
         let told = use_it(&bench.gateway, &headers).await;
         assert!(bench.http.calls() > 0, "{}: the server was called", way.name);
 

@@ -34,7 +34,10 @@ impl Tally {
     fn count(&self, is_valid: bool, status: u16) {
         let counter = match (is_valid, status) {
             (true, 200) => &self.passed,
-            (true, _) => &self.wrongly_refused,
+            (true, _) => {
+                eprintln!("a valid token got {status}");
+                &self.wrongly_refused
+            }
             (false, 401) => &self.refused,
             (false, _) => &self.wrongly_passed,
         };
