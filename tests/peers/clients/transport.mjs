@@ -22,5 +22,5 @@ function make(endpoint, { http, sse, stdio }, options) {
     return new stdio({ command, args, env: { ...process.env }, stderr });
   }
   const url = new URL(endpoint);
-  return url.pathname.endsWith('/sse') ? new sse(url) : new http(url, options);
+  return url.pathname.endsWith('/sse') ? new sse(url, options) : new http(url, options);
 }

@@ -4,10 +4,14 @@
 // or not, but for these two:
 //   forget NAME   takes a tool off the list and says that the list has changed
 //   pid           says which process this is
-// It has one prompt, `cleanup`.
+// It has one prompt, `cleanup`. With RECORD, its environment and all that it is told go to that file.
+import { appendFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 
 let tools = JSON.parse(process.argv[3]);
+
+const record = (text) => process.env.RECORD && appendFileSync(process.env.RECORD, `${text}\n`);
+record(JSON.stringify(process.env));
 
 const text = (value) => ({ content: [{ type: 'text', text: String(value) }] });
 const send = (message) => process.stdout.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
@@ -34,6 +38,7 @@ const METHODS = {
 };
 
 createInterface({ input: process.stdin }).on('line', (line) => {
+  record(line);
   const { id, method, params } = JSON.parse(line);
   if (id === undefined) return;
   const answer = METHODS[method];

@@ -44,6 +44,13 @@ impl Backend {
         Self::start(peers, "", "servers/ts_v2.mjs", &["http", "0"]).await
     }
 
+    /// TypeScript SDK v2 that lets in nobody without a token of `issuer`: how others guard their servers.
+    pub async fn ts_v2_guarded(peers: &Peers, issuer: &str) -> Self {
+        let mut command = command(&peers.script("", "servers/ts_v2.mjs"));
+        command.args(["http", "0"]).env("ISSUER", issuer);
+        Self::spawn("ts_v2.mjs", command).await
+    }
+
     /// Python SDK v1: 2025, with sessions.
     pub async fn py_v1_http(peers: &Peers) -> Self {
         Self::start(peers, "mcp-v1", "servers/py_v1.py", &["http", "0"]).await

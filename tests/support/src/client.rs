@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::peers::command;
-use crate::{Peers, Process, rmcp_client, within};
+use crate::{IdentityProvider, Peers, Process, rmcp_client, within};
 
 /// A client has its own deadline of a minute and says what it waited for; this one is for a client that hangs.
 const CLIENT_DEADLINE: Duration = Duration::from_secs(90);
@@ -28,6 +28,8 @@ pub enum Client {
     PyV2,
     /// Python SDK v2 told to speak 2025.
     PyV2Legacy,
+    /// FastMCP, on the Python SDK v2.
+    FastMcp,
     /// The command line of the MCP Inspector.
     Inspector,
     /// mcp-remote, the bridge desktop clients use.
@@ -38,29 +40,47 @@ pub enum Client {
 
 impl Client {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::TsV1,
         Self::TsV2,
         Self::TsV2Auto,
         Self::PyV1,
         Self::PyV2,
         Self::PyV2Legacy,
+        Self::FastMcp,
         Self::Inspector,
         Self::McpRemote,
         Self::Rmcp,
     ];
 
     /// Those that know HTTP+SSE: `http://…/sse`.
-    pub const SSE: [Self; 8] = [
+    pub const SSE: [Self; 9] = [
         Self::TsV1,
         Self::TsV2,
         Self::TsV2Auto,
         Self::PyV1,
         Self::PyV2,
         Self::PyV2Legacy,
+        Self::FastMcp,
         Self::Inspector,
         Self::McpRemote,
     ];
+
+    /// Those that log in through a browser.
+    pub const LOGIN_BY_CODE: [Self; 8] = [
+        Self::TsV1,
+        Self::TsV2,
+        Self::TsV2Auto,
+        Self::PyV2,
+        Self::PyV2Legacy,
+        Self::FastMcp,
+        Self::Inspector,
+        Self::McpRemote,
+    ];
+
+    /// Those that log in with client credentials.
+    pub const LOGIN_BY_CREDENTIALS: [Self; 5] =
+        [Self::TsV1, Self::TsV2, Self::TsV2Auto, Self::PyV2, Self::PyV2Legacy];
 
     /// Those that start a gateway themselves: see [`Gateway::stdio_endpoint`](crate::Gateway::stdio_endpoint).
     pub const STDIO: [Self; 6] =
@@ -75,6 +95,7 @@ impl Client {
             Self::PyV1 => ("mcp-v1", "clients/py_v1.py", ""),
             Self::PyV2 => ("mcp-v2", "clients/py_v2.py", "auto"),
             Self::PyV2Legacy => ("mcp-v2", "clients/py_v2.py", "legacy"),
+            Self::FastMcp => ("fastmcp", "clients/fastmcp_client.py", ""),
             Self::Inspector => ("", "clients/inspector.mjs", "legacy"),
             Self::McpRemote => ("", "clients/mcp_remote.mjs", ""),
             Self::Rmcp => return None,
@@ -83,25 +104,84 @@ impl Client {
 
     /// Connects to `url`, which may be any endpoint the client knows, lists the tools and calls `tool`: `{ok, protocol, tools, result}`, or `{ok: false, error}`.
     pub async fn run(self, peers: &Peers, url: &str, tool: &str, arguments: &Value) -> Value {
-        let mut report = self.run_all(peers, url, &[(tool, arguments.clone())]).await;
-        // A client that failed has none.
-        let result = report.pointer_mut("/results/0").map(Value::take);
-        report["result"] = result.unwrap_or_default();
-        report
+        with_result(self.run_all(peers, url, &[(tool, arguments.clone())]).await)
     }
 
     /// As [`Client::run`], but makes several calls of a tool and its arguments, one after the other; the report has
     /// `results`.
     pub async fn run_all(self, peers: &Peers, url: &str, calls: &[(&str, Value)]) -> Value {
+        self.run_as(peers, url, calls, Vec::new()).await
+    }
+
+    /// As [`Client::run`], but proves who it is, first, in the way that the endpoint's challenge leads to.
+    pub async fn log_in(
+        self,
+        peers: &Peers,
+        url: &str,
+        tool: &str,
+        arguments: &Value,
+        login: Login<'_>,
+    ) -> Value {
+        let calls = [(tool, arguments.clone())];
+        with_result(self.run_as(peers, url, &calls, login.variables(peers)).await)
+    }
+
+    async fn run_as(
+        self,
+        peers: &Peers,
+        url: &str,
+        calls: &[(&str, Value)],
+        variables: Vec<(&'static str, String)>,
+    ) -> Value {
         let Some((venv, script, era)) = self.program() else {
             return within("rmcp", rmcp_client::run(url, calls)).await;
         };
         let mut command = command(&peers.script(venv, script));
-        command.arg(url).env("PEER_ERA", era).envs(peers.trust());
+        command.arg(url).env("PEER_ERA", era).envs(peers.trust()).envs(variables);
         for (tool, arguments) in calls {
             command.args([*tool, &arguments.to_string()]);
         }
         last_json_line(script, command, CLIENT_DEADLINE).await
+    }
+}
+
+/// The one result of a report under its own name. A client that failed has none.
+fn with_result(mut report: Value) -> Value {
+    let result = report.pointer_mut("/results/0").map(Value::take);
+    report["result"] = result.unwrap_or_default();
+    report
+}
+
+/// How a client gets its token. It learns from the endpoint where.
+#[derive(Clone, Copy, Debug)]
+pub enum Login<'a> {
+    /// It registers itself and sends its user, who is alice, to the issuer: authorization code with PKCE.
+    Code,
+    /// With client credentials of the issuer at this URL, who is an [`IdentityProvider`].
+    Credentials(&'a str),
+}
+
+impl Login<'_> {
+    /// What tells the clients of `tests/peers` about it.
+    fn variables(self, peers: &Peers) -> Vec<(&'static str, String)> {
+        match self {
+            // FastMCP waits for its browser unless that goes to the background.
+            Self::Code => {
+                let browser = peers.script("", "clients/browser.mjs").join(" ");
+                vec![("PEER_LOGIN", "code".to_owned()), ("BROWSER", format!("{browser} %s &"))]
+            }
+            Self::Credentials(issuer) => {
+                let client = IdentityProvider::SERVICE;
+                let variables = [
+                    ("PEER_LOGIN", "credentials"),
+                    ("PEER_ISSUER", issuer),
+                    ("PEER_CLIENT", client),
+                    ("PEER_SECRET", &IdentityProvider::secret(client)),
+                    ("PEER_SCOPE", "mcp:read"),
+                ];
+                variables.map(|(name, value)| (name, value.to_owned())).into()
+            }
+        }
     }
 }
 

@@ -126,6 +126,24 @@ impl Gateway {
         serde_json::from_str(&text).expect("JSON")
     }
 
+    /// Waits until the first start of all backends has succeeded, without being a client.
+    pub async fn until_connected(&self) {
+        let mut ticks = tokio::time::interval(Duration::from_millis(20));
+        within("all backends connected", async {
+            loop {
+                ticks.tick().await;
+                let states = self.states().await;
+                let mut backends = states["backends"].as_array().expect("a list").iter();
+                // A child runs, and a server elsewhere is connected to.
+                let words = [json!("running"), json!("connected")];
+                if backends.all(|backend| words.contains(&backend["state"])) {
+                    break;
+                }
+            }
+        })
+        .await;
+    }
+
     /// What is said about one backend, once it has failed.
     pub async fn failure(&self, name: &str) -> String {
         let mut ticks = tokio::time::interval(Duration::from_millis(20));

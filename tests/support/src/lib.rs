@@ -5,6 +5,9 @@
 //! - [`ConfigDir`]: a configuration directory that lasts as long as its test.
 //! - [`RawClient`], [`RawDuplex`] and [`wire`]: MCP clients that send and show exact bytes.
 //! - [`scenes`]: what many tests begin with.
+//! - [`IdentityProvider`]: a real authorization server, which rotates its keys and fails when it is told to. [`Forger`]:
+//!   keys that sign whatever a test wants to be refused. [`Loopback`]: a server that answers what a test says, and keeps
+//!   what it gets.
 //! - [`Ingress`]: nginx or HAProxy before a gateway. [`Prometheus`]: one that reads its metrics.
 //! - [`ImageRoot`]: a root with nothing but what the container image holds.
 //!
@@ -14,15 +17,19 @@
 mod backend;
 mod client;
 mod config_dir;
+mod forger;
 mod gateway;
+mod identity_provider;
 mod image;
 mod ingress;
+mod loopback;
 mod metrics;
 mod peers;
 mod process;
 mod prometheus;
 mod raw_client;
 mod raw_duplex;
+mod recorder;
 mod rmcp_client;
 pub mod scenes;
 mod scrape;
@@ -33,16 +40,20 @@ use std::future::Future;
 use std::time::Duration;
 
 pub use backend::Backend;
-pub use client::{Client, Conformance};
+pub use client::{Client, Conformance, Login};
 pub use config_dir::ConfigDir;
+pub use forger::{Forger, Key};
 pub use gateway::Gateway;
+pub use identity_provider::{Failure, IdentityProvider, Tokens};
 pub use image::ImageRoot;
 pub use ingress::{Door, Ingress, Proxy};
+pub use loopback::{Answer, Loopback, Received};
 pub use peers::{Peers, skip};
 pub use process::{Process, Signal, children, is_running, kill};
 pub use prometheus::Prometheus;
 pub use raw_client::{Exchange, RawClient, member};
 pub use raw_duplex::RawDuplex;
+pub use recorder::Recorder;
 pub use sse::{Event, Parser};
 
 /// The longest a test waits for one thing; generous, because two test runs may share two cores.

@@ -154,6 +154,7 @@ fn check(root: &Path, programs: &[&str]) -> Result<(), String> {
         ("node/package-lock.json", "node_modules/../package-lock.json"),
         ("python/mcp-v1.txt", "venvs/mcp-v1.txt"),
         ("python/mcp-v2.txt", "venvs/mcp-v2.txt"),
+        ("python/fastmcp.txt", "venvs/fastmcp.txt"),
         ("python/servers.txt", "venvs/servers.txt"),
     ];
     for (wanted, installed) in pairs {

@@ -80,6 +80,16 @@ impl RawClient {
         client
     }
 
+    /// The same for whoever has this access token.
+    pub async fn connect_as(token: &str, url: &str) -> Self {
+        Self::connect_with(&[("Authorization", &format!("Bearer {token}"))], url).await
+    }
+
+    /// Goes on with another access token and no other header of its own.
+    pub fn set_token(&mut self, token: &str) {
+        self.headers = vec![("Authorization".to_owned(), format!("Bearer {token}"))];
+    }
+
     /// The response to `initialize`, as it came.
     pub fn hello(&self) -> &str {
         &self.hello

@@ -1,17 +1,71 @@
 //! What many tests begin with.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
-use crate::wire::Response;
-use crate::{ConfigDir, Gateway, Peers, RawClient, RawDuplex, within};
+use crate::wire::{Request, Response};
+use crate::{ConfigDir, DEADLINE, Gateway, Peers, RawClient, RawDuplex, within};
 
 /// `config.yaml` with which a call that stays silent becomes a stream soon.
 pub const QUICK: &str = "aggregator: {exposure: native}\nhttp: {keepAlive: 1s}\n";
+/// A request that needs no session.
+pub const KNOCK: &str = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"knock","version":"0"}}}"#;
 const SMALL: &str = "aggregator: {exposure: native}\nhttp: {maxBodyBytes: 65536}\n";
 
 /// The command line of the demo server.
 pub fn demo() -> Vec<String> {
     ["portcullis", "demo-server"].map(str::to_owned).to_vec()
+}
+
+/// `config.yaml` of a gateway that lets in whoever has a token of `issuer` with the scope `mcp:read`. `more` are lines
+/// of `auth`.
+pub fn guarded(issuer: &str, more: &[&str]) -> String {
+    let mut config = format!(
+        "aggregator: {{exposure: native}}\n\
+         http: {{keepAlive: 1s}}\n\
+         auth:\n  mode: oauth\n  issuers: [{{issuer: \"{issuer}\", allowPrivateIPJWKS: true}}]\n"
+    );
+    for line in more.iter().chain(&["scopes: {required: [\"mcp:read\"]}"]) {
+        config = format!("{config}  {line}\n");
+    }
+    config
+}
+
+/// What a request without a session gets at `url`, with this token or none.
+pub async fn knock(url: &str, token: Option<&str>) -> Response {
+    let request = Request::new("POST", url)
+        .header("Accept", "application/json, text/event-stream")
+        .header("Content-Type", "application/json")
+        .body(KNOCK);
+    match token {
+        Some(token) => request.header("Authorization", &format!("Bearer {token}")).send().await,
+        None => request.send().await,
+    }
+}
+
+/// Waits until a good token is let in, for a gateway that has only just begun to ask for keys.
+pub async fn until_let_in(url: &str, token: &str) {
+    until_knock_is(url, Some(token), 200).await;
+}
+
+/// Waits until a request without a session gets this status, with this token or none.
+pub async fn until_knock_is(url: &str, token: Option<&str>, status: u16) {
+    let mut ticks = tokio::time::interval(Duration::from_millis(20));
+    let mut last = String::new();
+    let wait = async {
+        loop {
+            let mut response = knock(url, token).await;
+            if response.status == status {
+                return;
+            }
+            let body = response.text().await;
+            last = format!("{}{body}", response.head());
+            ticks.tick().await;
+        }
+    };
+    let is_in_time = tokio::time::timeout(DEADLINE, wait).await.is_ok();
+    assert!(is_in_time, "not {status} within {DEADLINE:?}, but {last}");
 }
 
 /// The configuration of a gateway in front of one demo server that takes bodies of 65536 bytes.
