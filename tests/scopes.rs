@@ -78,7 +78,7 @@ async fn everything(peers: &Peers, exposure: &str, more: &str) -> (ConfigDir, Ga
 }
 
 async fn client(gateway: &Gateway, name: &str) -> RawClient {
-    RawClient::connect_as(&format!("{name}-token"), gateway.url(), &json!({})).await
+    RawClient::connect_as(&format!("{name}-token"), gateway.url()).await
 }
 
 /// The text of a meta-tool's or core tool's result.
@@ -211,7 +211,7 @@ async fn a_servers_own_endpoint_refuses_alike_also_what_it_did_not_list() {
     let Some(peers) = Peers::installed() else { return };
     let (_config, gateway) = everything(&peers, "native", "").await;
     let url = gateway.server_url("notes");
-    let notes = RawClient::connect_as("notes-token", &url, &json!({})).await;
+    let notes = RawClient::connect_as("notes-token", &url).await;
     let list = notes.call("tools/list", &json!({})).await;
     assert!(list.contains("read_note") && !list.contains("delete_note"), "{list}");
     let tool = |name: &str| json!({"name": name, "arguments": {}});
@@ -346,9 +346,9 @@ async fn annotations_count_where_their_server_is_trusted_and_are_the_worst_elsew
     let list = notes.call("tools/list", &json!({})).await;
     assert!(list.contains("x_other_echo") && !list.contains("x_trusted_echo"), "{list}");
     // At the server's own endpoint what it lists counts as it says, and what it does not as the worst.
-    let own = RawClient::connect_as("rich-token", &gateway.server_url("trusted"), &json!({})).await;
+    let own = RawClient::connect_as("rich-token", &gateway.server_url("trusted")).await;
     works(&own, "tools/call", json!({"name": "echo", "arguments": {"message": "a"}})).await;
-    let own = RawClient::connect_as("demo-token", &gateway.server_url("trusted"), &json!({})).await;
+    let own = RawClient::connect_as("demo-token", &gateway.server_url("trusted")).await;
     lacks(&own, "tools/call", json!({"name": "unlisted"}), &["in", "notes"]).await;
 }
 

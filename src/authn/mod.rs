@@ -7,6 +7,7 @@ mod challenge;
 mod config;
 mod explain;
 mod header;
+mod identifier;
 mod issuers;
 mod jwt;
 mod keys;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value as Json, json};
 use url::Url;
 
+use super::identifier::is_same;
 use crate::call::Names;
 use crate::config::{Hosts, is_authority, is_dns_label};
 
@@ -146,29 +147,6 @@ fn endpoint(path: &str) -> Option<&str> {
             is_dns_label(name).then_some(path)
         }
     }
-}
-
-/// Whether two identifiers mean the same (RFC 3986 §6.2.2.1, §6.2.3): case means nothing in scheme
-/// and host, nor does a default port, and everything else has to be equal.
-pub(super) fn is_same(one: &str, other: &str) -> bool {
-    let (Some(one), Some(other)) = (split(one), split(other)) else { return false };
-    one.scheme.eq_ignore_ascii_case(other.scheme)
-        && one.authority.eq_ignore_ascii_case(other.authority)
-        && one.rest == other.rest
-}
-
-struct Parts<'a> {
-    scheme: &'a str,
-    authority: &'a str,
-    rest: &'a str,
-}
-
-fn split(identifier: &str) -> Option<Parts<'_>> {
-    let (scheme, rest) = identifier.split_once("://")?;
-    let (authority, rest) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-    let default = if scheme.eq_ignore_ascii_case("https") { ":443" } else { ":80" };
-    let authority = authority.strip_suffix(default).unwrap_or(authority);
-    Some(Parts { scheme, authority, rest })
 }
 
 #[cfg(test)]

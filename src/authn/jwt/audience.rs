@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::Expected;
 use crate::authn::Fault;
+use crate::authn::identifier::is_same;
 
 const AUDIENCE: Fault = Fault::new(
     "audience",
@@ -27,43 +28,7 @@ pub(super) fn check(claims: &Map<String, Value>, expected: &Expected<'_>) -> Res
 
 fn is_ours(audience: &str, expected: &Expected<'_>) -> bool {
     match &*expected.issuer.allowed_audiences {
-        [] => is_same_resource(audience, expected.resource),
+        [] => is_same(audience, expected.resource),
         allowed => allowed.iter().any(|allowed| **allowed == *audience),
-    }
-}
-
-/// Byte for byte, but for scheme and host, in which case means nothing (RFC 3986 §6.2.2.1).
-fn is_same_resource(one: &str, other: &str) -> bool {
-    let ((one, path), (other, other_path)) = (origin_and_path(one), origin_and_path(other));
-    !other.is_empty() && one.eq_ignore_ascii_case(other) && path == other_path
-}
-
-fn origin_and_path(url: &str) -> (&str, &str) {
-    let authority = url.find("://").map_or(0, |scheme| scheme + 3);
-    let path = url[authority..].find(['/', '?', '#']).map_or(url.len(), |path| authority + path);
-    url.split_at(path)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn case_means_nothing_in_scheme_and_host_alone() {
-        for (audience, same) in [
-            ("https://gate.example/mcp", true),
-            ("HTTPS://Gate.Example/mcp", true),
-            ("https://gate.example/MCP", false),
-            ("https://gate.example/mcp/", false),
-            ("https://gate.example", false),
-            ("https://gate.example/mcp?x", false),
-            ("https://gate.example:443/mcp", false),
-            ("http://gate.example/mcp", false),
-            ("gate.example/mcp", false),
-            ("", false),
-        ] {
-            assert_eq!(is_same_resource(audience, "https://gate.example/mcp"), same, "{audience}");
-        }
-        assert!(!is_same_resource("", ""));
     }
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::Value;
 
 use crate::authn::Fault;
+use crate::authn::identifier::is_same;
 use crate::authn::issuers::Introspected;
 use crate::authn::jwt::Expected;
 use crate::call::{Names, Principal, PrincipalKind};
@@ -104,7 +105,7 @@ impl<'a> Said<'a> {
     fn check_audience(&self, expected: &Expected<'_>) -> Result<(), Fault> {
         let allowed = &expected.issuer.allowed_audiences;
         let is_ours = |audience: &&str| match &allowed[..] {
-            [] => is_same_resource(audience, expected.resource),
+            [] => is_same(audience, expected.resource),
             allowed => allowed.iter().any(|it| **it == **audience),
         };
         let audiences = self.texts("aud")?.unwrap_or_default();
@@ -176,19 +177,6 @@ impl<'a> Said<'a> {
         let is_client = Some(subject) == client;
         Ok((subject, if is_client { PrincipalKind::Service } else { PrincipalKind::Person }))
     }
-}
-
-/// Whether two identifiers are of one resource: byte for byte, but for the case of scheme and host
-/// (RFC 3986 §6.2.2.1).
-fn is_same_resource(one: &str, other: &str) -> bool {
-    let split = |uri: &'_ str| {
-        let start = uri.find("://").map_or(0, |at| at + 3);
-        uri[start..].find(['/', '?', '#']).map_or(uri.len(), |at| start + at)
-    };
-    let ((origin, rest), (other_origin, other_rest)) =
-        (one.split_at(split(one)), other.split_at(split(other)));
-    // Where nobody can tell our own address, no audience is ours.
-    !other.is_empty() && origin.eq_ignore_ascii_case(other_origin) && rest == other_rest
 }
 
 #[cfg(test)]

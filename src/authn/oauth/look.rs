@@ -74,7 +74,7 @@ impl Looker {
         };
         last.map_err(|disbelief| match disbelief {
             Disbelief::Fault(fault) => Unknown::For(fault.of(&server.config.issuer)),
-            Disbelief::UnknownKey => Unknown::Now(NO_KEY.of(&server.config.issuer)),
+            disbelief @ Disbelief::UnknownKey => Unknown::Now(disbelief.into_fault(&server.config)),
         })
     }
 
@@ -108,6 +108,5 @@ fn unavailable(server: &Server, Unavailable { retry_after }: Unavailable) -> Unk
 }
 
 const STRANGER: Fault = Fault::new("issuer", "it is from none of auth.issuers");
-const NO_KEY: Fault = Fault::new("key", "it names none of the keys of its issuer");
 const OPAQUE: Fault = Fault::new("opaque", "it is no JWT, and no issuer can be asked about it");
 const INACTIVE: Fault = Fault::new("inactive", "no issuer says that it is active");

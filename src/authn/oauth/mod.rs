@@ -39,7 +39,9 @@ impl Oauth {
         // Where all issuers have audiences of their own, one verdict does for all endpoints.
         let resource = || {
             if self.looker.is_about_resources() {
-                self.resources.identifier(asked.origin, asked.uri.path())
+                // No audience is ours where nobody can tell our own address.
+                let audience = self.resources.audience(asked.origin, asked.uri.path());
+                audience.unwrap_or_default()
             } else {
                 String::new()
             }

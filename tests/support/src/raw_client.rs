@@ -39,13 +39,6 @@ impl RawClient {
         Self::open(source, &[], url, "2025-11-25", capabilities).await
     }
 
-    /// Initialises a session at 2025-11-25 whose requests all carry this bearer token.
-    pub async fn connect_as(token: &str, url: &str, capabilities: &Value) -> Self {
-        let bearer = format!("Bearer {token}");
-        let headers = [("Authorization", &*bearer)];
-        Self::open(Ipv4Addr::UNSPECIFIED, &headers, url, "2025-11-25", capabilities).await
-    }
-
     /// Initialises a session at 2025-11-25 whose requests all have these headers.
     pub async fn connect_with(headers: &[(&str, &str)], url: &str) -> Self {
         Self::open(Ipv4Addr::UNSPECIFIED, headers, url, "2025-11-25", &json!({})).await
