@@ -190,7 +190,7 @@ mod tests {
         let text = measured();
         let metrics: Vec<_> =
             text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
-        assert_eq!(metrics.len(), 19, "{text}");
+        assert_eq!(metrics.len(), 21, "{text}");
         for metric in metrics {
             let (name, kind) = metric.split_once(' ').unwrap();
             assert!(text.contains(&format!("# HELP {name} ")), "{name}");
