@@ -471,22 +471,6 @@ async fn core_tools_that_look_tell_each_caller_of_what_it_may_use() {
 }
 
 #[tokio::test]
-async fn scopes_and_admins_mean_nothing_where_nobody_is_asked() {
-    for (key, value) in [("scopes", "{required: [a]}"), ("admin", "{groups: [a]}")] {
-        let config = ConfigDir::new().config(&format!("auth: {{{key}: {value}}}"));
-        let check = std::process::Command::new(BINARY)
-            .arg("check")
-            .arg(config.path())
-            .output()
-            .expect("it runs");
-        let said = String::from_utf8_lossy(&check.stderr).into_owned()
-            + &String::from_utf8_lossy(&check.stdout);
-        assert!(!check.status.success(), "{said}");
-        assert!(said.contains(&format!("auth.{key}: means nothing with auth.mode none")), "{said}");
-    }
-}
-
-#[tokio::test]
 async fn on_a_stream_that_has_begun_the_error_names_the_scopes() {
     let Some(peers) = Peers::installed() else { return };
     let (_config, gateway) = everything(&peers, "native", "").await;
