@@ -2,7 +2,9 @@
 
 use portcullis::authn::Digest;
 use portcullis_test_support::wire::{Request, Response};
-use portcullis_test_support::{ConfigDir, Gateway, Peers, RawClient, RawDuplex, member, scenes};
+use portcullis_test_support::{
+    ConfigDir, Gateway, Peers, RawClient, RawDuplex, member, scenes, within,
+};
 use serde_json::{Value, json};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_portcullis");
@@ -468,6 +470,38 @@ async fn core_tools_that_look_tell_each_caller_of_what_it_may_use() {
         let blocks = text(&client, "core_tool_blocks", json!({})).await;
         assert_eq!(blocks.contains("read_note"), is_told, "{caller}: {blocks}");
     }
+}
+
+/// Waits for the next word that tools have changed; false if the stream ends before.
+async fn tools_changed(stream: &mut Response) -> bool {
+    within("a change or the end", async {
+        while let Some(event) = stream.event().await {
+            if event.message().is_some_and(|it| it.contains("notifications/tools/list_changed")) {
+                return true;
+            }
+        }
+        false
+    })
+    .await
+}
+
+#[tokio::test]
+async fn who_may_not_use_a_server_does_not_hear_that_its_lists_changed() {
+    let Some(peers) = Peers::installed() else { return };
+    let rules = "    tools:\n    - {backend: secret, scopes: [notes]}\n";
+    let config = ["open", "secret"].into_iter().fold(config("native", rules, ""), |it, name| {
+        it.stdio(name, &peers.misbehave_stdio(), &json!({}))
+    });
+    let gateway = start(&config, &["open", "secret"]).await;
+    let (poor, notes) = (client(&gateway, "poor").await, client(&gateway, "notes").await);
+    let (mut hears_less, mut hears_all) = (poor.listen().await, notes.listen().await);
+
+    works(&notes, "tools/call", json!({"name": "x_secret_grow"})).await;
+    assert!(tools_changed(&mut hears_all).await);
+    works(&poor, "tools/call", json!({"name": "x_open_grow"})).await;
+    assert!(tools_changed(&mut hears_all).await && tools_changed(&mut hears_less).await);
+    assert_eq!(poor.close().await, 200);
+    assert!(!tools_changed(&mut hears_less).await, "it was told of the other server");
 }
 
 #[tokio::test]
