@@ -122,7 +122,15 @@ fn what_does_not_fit_together_is_named() {
         ),
         (
             "auth: {scopes: {required: [mcp]}}",
-            "1: auth.scopes.required: asks for scopes, and with auth.mode none nobody has any",
+            "1: auth.scopes: asks for scopes, and with auth.mode none nobody has any",
+        ),
+        (
+            "auth: {admin: {groups: [ops]}}",
+            "1: auth.admin.groups: names groups, and with auth.mode none nobody is in any",
+        ),
+        (
+            "trustedProxies: [10.0.0.1]\nauth: {mode: header, admin: {scopes: [ops], groups: [ops]}}",
+            "2: auth.admin.scopes: names scopes, and with auth.mode header nobody has any",
         ),
         (
             "aggregator: {host: 0.0.0.0}",

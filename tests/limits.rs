@@ -1,5 +1,8 @@
 //! How often callers may ask, whose address counts, and how many calls a tool may have.
 
+use std::net::Ipv4Addr;
+
+use portcullis::authn::Digest;
 use portcullis_test_support::wire::{Request, Response};
 use portcullis_test_support::{
     Backend, ConfigDir, Exchange, Gateway, Peers, RawClient, RawDuplex, member, within,
@@ -168,24 +171,6 @@ async fn every_message_of_a_batch_is_charged_and_all_are_refused_or_none() {
     assert_eq!(client.post(ping(1)).await.status, 429);
 }
 
-#[tokio::test]
-async fn every_message_of_a_batch_over_sse_is_charged_too() {
-    // Three requests to begin a session, so three are left.
-    let (_config, gateway) = gateway("rateLimit: {perSecond: 0.001, burst: 6}\n").await;
-    let mut client = RawDuplex::open_sse(&gateway.sse_url()).await;
-    client.initialize("2025-03-26", &json!({})).await;
-    let ping = |id: usize| format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#);
-    let batch = |count: usize| format!("[{}]", (0..count).map(ping).collect::<Vec<_>>().join(","));
-    let refused = client.send(batch(4)).await.expect("a refusal"); // two are left
-    assert_eq!(refused.status, 429);
-    assert!(refused.header("retry-after").is_some());
-    assert!(client.send(batch(2)).await.is_none(), "a batch that fits is accepted");
-    for _ in 0..2 {
-        assert!(client.answer_to_me().await.contains(r#""result""#));
-    }
-    assert_eq!(client.send(ping(9)).await.map(|refused| refused.status), Some(429));
-}
-
 /// A call of a slow tool, once it is under way.
 async fn slow(client: &RawClient, backend: &str, ms: u64) -> Exchange {
     let params = json!({"name": format!("x_{backend}_slow"), "arguments": {"ms": ms}});
@@ -250,6 +235,75 @@ async fn tool_limits_count_for_a_session_a_principal_or_all() {
         one.notify("notifications/cancelled", &json!({"requestId": held.id})).await;
         assert_eq!(held.message().await, None, "a cancelled call has no answer");
         until_accepted(&one, "demo").await;
+    }
+}
+
+/// `auth` with a token for each name, `{name}-token`.
+fn tokens(names: &[&str]) -> String {
+    let token = |name: &&str| {
+        let digest = Digest::of(format!("{name}-token").as_bytes());
+        format!("{{name: {name}, sha256: '{digest}'}}")
+    };
+    let tokens: Vec<_> = names.iter().map(token).collect();
+    format!("auth: {{mode: tokens, tokens: [{}]}}\n", tokens.join(", "))
+}
+
+#[tokio::test]
+async fn each_token_may_ask_as_often_as_the_others_wherever_it_comes_from() {
+    let auth = tokens(&["ann", "bob"]);
+    let (_config, gateway) =
+        gateway(&format!("{auth}rateLimit: {{perSecond: 0.001, burst: 2}}\n")).await;
+    let elsewhere = Ipv4Addr::new(127, 0, 0, 9);
+    // Each request has a connection of its own.
+    for (token, source, is_refused) in [
+        ("ann-token", Ipv4Addr::LOCALHOST, false),
+        ("ann-token", elsewhere, false),
+        ("ann-token", Ipv4Addr::LOCALHOST, true),
+        ("ann-token", elsewhere, true),
+        ("bob-token", Ipv4Addr::LOCALHOST, false),
+        ("bob-token", Ipv4Addr::LOCALHOST, false),
+        ("bob-token", Ipv4Addr::LOCALHOST, true),
+    ] {
+        let request = Request::new("POST", gateway.url())
+            .from(source)
+            .header("Authorization", &format!("Bearer {token}"))
+            .header("Accept", "application/json, text/event-stream")
+            .header("Content-Type", "application/json")
+            .body(PING);
+        let mut response = request.send().await;
+        assert_eq!(response.status == 429, is_refused, "{token} from {source}");
+        if is_refused {
+            let said = response.text().await;
+            assert!(said.contains("0.001 per second (burst 2) for each caller"), "{said}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_tool_limit_per_principal_counts_what_one_token_calls_in_all_its_sessions() {
+    let rules = format!(
+        "toolLimits:\n  - {{tool: slow, per: principal, maxInFlight: 1}}\n  \
+         - {{tool: echo, per: principal, {ONCE}}}\n"
+    );
+    let (_config, gateway) = gateway(&(tokens(&["ann", "bob"]) + &rules)).await;
+    gateway.until_connected().await;
+    let connect = |token| RawClient::connect_as(token, gateway.url());
+    let (ann, ann_again) = (connect("ann-token").await, connect("ann-token").await);
+    let bob = connect("bob-token").await;
+
+    let mut held = slow(&ann, "demo", 60_000).await;
+    assert!(is_refused(&ann_again, "demo").await);
+    assert!(!is_refused(&bob, "demo").await, "bob has a place of his own");
+    ann.notify("notifications/cancelled", &json!({"requestId": held.id})).await;
+    assert_eq!(held.message().await, None, "a cancelled call has no answer");
+    until_accepted(&ann_again, "demo").await;
+
+    let arguments = json!({"message": "m"});
+    for (client, is_refused) in [(&ann, false), (&ann_again, true), (&bob, false), (&bob, true)] {
+        let answer = client.call_tool("x_demo_echo", &arguments).await;
+        assert_eq!(member(&answer, "error").is_some(), is_refused, "{answer}");
+        let said = "toolLimits[1] allows 0.001 per second (burst 1) for each caller";
+        assert_eq!(answer.contains(said), is_refused, "{answer}");
     }
 }
 

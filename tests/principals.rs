@@ -20,12 +20,14 @@ struct Bench {
 
 impl Bench {
     async fn start(peers: &Peers, more: &[&str]) -> Self {
+        Self::limited(peers, more, "").await
+    }
+
+    async fn limited(peers: &Peers, more: &[&str], limits: &str) -> Self {
         let issuer = IdentityProvider::with(peers, "ES256").await;
-        let config = ConfigDir::new().config(&guarded(issuer.url(), more)).stdio(
-            "odd",
-            &peers.misbehave_stdio(),
-            &json!({}),
-        );
+        let config = guarded(issuer.url(), more) + limits;
+        let odd = peers.misbehave_stdio();
+        let config = ConfigDir::new().config(&config).stdio("odd", &odd, &json!({}));
         let gateway = Gateway::start(BINARY, config.path()).await;
         gateway.until_connected().await;
         let robot = issuer.token(IdentityProvider::ROBOT, "mcp:read", gateway.url()).await;
@@ -146,5 +148,35 @@ async fn a_message_of_somebody_else_does_not_reach_an_open_stream() {
     for (token, status) in [(&bob, 404), (&alice, 202)] {
         let request = stream.request("POST").header("Authorization", &format!("Bearer {token}"));
         assert_eq!(request.body(ping).send().await.status, status);
+    }
+}
+
+#[tokio::test]
+async fn what_a_user_calls_counts_together_whatever_the_token_and_the_client() {
+    let Some(peers) = Peers::installed() else { return };
+    let limits = "toolLimits: [{tool: hang, per: principal, maxInFlight: 1}]\n";
+    let bench = Bench::limited(&peers, &[], limits).await;
+    let hang = json!({"name": "x_odd_hang", "arguments": {}});
+    let mut held = Vec::new();
+    for (user, client, is_refused) in [
+        ("alice", APP, false),
+        ("alice", APP, true),
+        ("alice", EDITOR, true),
+        ("bob", APP, false),
+        ("bob", EDITOR, true),
+    ] {
+        let caller = RawClient::connect_as(&bench.token(user, client).await, bench.url()).await;
+        let mut call = caller.start("tools/call", &hang).await;
+        let is_under_way = call.response.header("content-type") == Some("text/event-stream");
+        assert_eq!(is_under_way, !is_refused, "{user} in {client}");
+        if is_refused {
+            let said = call.response_message().await;
+            assert!(
+                said.contains("1 calls at a time") && said.contains("for each caller"),
+                "{said}"
+            );
+        } else {
+            held.push((caller, call));
+        }
     }
 }

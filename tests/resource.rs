@@ -45,6 +45,7 @@ async fn every_endpoint_tells_where_to_get_a_token() {
         ("/servers/demo/mcp", "/servers/demo/mcp"),
         ("/sse", "/sse"),
         ("/message?sessionId=00112233445566778899aabbccddeeff", "/sse"),
+        ("/ready?verbose", "/mcp"),
     ] {
         let url = format!("{origin}{WELL_KNOWN}{resource}");
         for method in ["POST", "GET", "DELETE", "HEAD"] {
@@ -212,29 +213,4 @@ fn a_stream_cannot_be_told_to_outlive_its_token_for_long() {
     assert_eq!(grace, std::time::Duration::from_hours(1));
     let refused = load("1h1s").expect_err("an hour is the most");
     assert!(refused.contains("auth.streamGrace"), "{refused}");
-}
-
-#[test]
-fn a_gateway_that_others_reach_has_to_know_what_it_is_called() {
-    let load = |aggregator: &str, http: &str, issuer: &str| {
-        let config = format!(
-            "aggregator: {{{aggregator}}}\nhttp: {{{http}}}\n\
-             auth: {{mode: oauth, issuers: [{{issuer: 'https://login.example', {issuer}}}]}}\n"
-        );
-        let directory = ConfigDir::new().config(&config);
-        load(Some(directory.path()), &Environment::default()).map_err(|it| it.to_string())
-    };
-    let open = "host: 0.0.0.0";
-    let refused = load(open, "", "").expect_err("nobody knows which host is ours");
-    assert!(refused.contains("aggregator.publicUrl: is missing"), "{refused}");
-    for (aggregator, http, issuer) in [
-        ("host: localhost", "", ""),
-        ("host: 0.0.0.0, publicUrl: 'https://gate.example'", "", ""),
-        (open, "allowedHosts: [gate.example]", ""),
-        (open, "", "allowedAudiences: [portcullis]"),
-    ] {
-        if let Err(refused) = load(aggregator, http, issuer) {
-            panic!("{aggregator} {http} {issuer}: {refused}");
-        }
-    }
 }

@@ -2,7 +2,9 @@
 
 use portcullis::authn::Digest;
 use portcullis_test_support::wire::{Request, Response};
-use portcullis_test_support::{ConfigDir, Gateway, Peers, RawClient, RawDuplex, member, scenes};
+use portcullis_test_support::{
+    ConfigDir, Gateway, Peers, RawClient, RawDuplex, member, scenes, within,
+};
 use serde_json::{Value, json};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_portcullis");
@@ -470,20 +472,36 @@ async fn core_tools_that_look_tell_each_caller_of_what_it_may_use() {
     }
 }
 
+/// Waits for the next word that tools have changed; false if the stream ends before.
+async fn tools_changed(stream: &mut Response) -> bool {
+    within("a change or the end", async {
+        while let Some(event) = stream.event().await {
+            if event.message().is_some_and(|it| it.contains("notifications/tools/list_changed")) {
+                return true;
+            }
+        }
+        false
+    })
+    .await
+}
+
 #[tokio::test]
-async fn scopes_and_admins_mean_nothing_where_nobody_is_asked() {
-    for (key, value) in [("scopes", "{required: [a]}"), ("admin", "{groups: [a]}")] {
-        let config = ConfigDir::new().config(&format!("auth: {{{key}: {value}}}"));
-        let check = std::process::Command::new(BINARY)
-            .arg("check")
-            .arg(config.path())
-            .output()
-            .expect("it runs");
-        let said = String::from_utf8_lossy(&check.stderr).into_owned()
-            + &String::from_utf8_lossy(&check.stdout);
-        assert!(!check.status.success(), "{said}");
-        assert!(said.contains(&format!("auth.{key}: means nothing with auth.mode none")), "{said}");
-    }
+async fn who_may_not_use_a_server_does_not_hear_that_its_lists_changed() {
+    let Some(peers) = Peers::installed() else { return };
+    let rules = "    tools:\n    - {backend: secret, scopes: [notes]}\n";
+    let config = ["open", "secret"].into_iter().fold(config("native", rules, ""), |it, name| {
+        it.stdio(name, &peers.misbehave_stdio(), &json!({}))
+    });
+    let gateway = start(&config, &["open", "secret"]).await;
+    let (poor, notes) = (client(&gateway, "poor").await, client(&gateway, "notes").await);
+    let (mut hears_less, mut hears_all) = (poor.listen().await, notes.listen().await);
+
+    works(&notes, "tools/call", json!({"name": "x_secret_grow"})).await;
+    assert!(tools_changed(&mut hears_all).await);
+    works(&poor, "tools/call", json!({"name": "x_open_grow"})).await;
+    assert!(tools_changed(&mut hears_all).await && tools_changed(&mut hears_less).await);
+    assert_eq!(poor.close().await, 200);
+    assert!(!tools_changed(&mut hears_less).await, "it was told of the other server");
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! `config.yaml`, composed of what each module wants to know.
 
+mod check;
+
 use ipnet::IpNet;
 use serde_json::{Value as Json, json};
 
@@ -114,96 +116,5 @@ impl Config {
         let mut metrics = self.metrics.shown();
         metrics["tls"] = self.metrics_tls.shown();
         metrics
-    }
-
-    /// What neither authentication nor policy can see alone.
-    fn check_auth(&self, auth: &mut Fields<'_, '_>) {
-        let known = |name: &str| self.auth.tokens.iter().any(|token| &*token.name == name);
-        if let Some(name) = self.admin.tokens.iter().find(|name| !known(name)) {
-            let message = format!("names {name:?}, which is none of auth.tokens");
-            auth.problem_below("admin", "tokens", message);
-        }
-        let mode = self.auth.mode;
-        let needs_scopes = !self.scopes.named().is_empty();
-        match mode {
-            authn::Mode::Header | authn::Mode::Mtls if needs_scopes => {
-                let message =
-                    format!("asks for scopes, and with auth.mode {} nobody has any", mode.word());
-                auth.problem("scopes", message);
-            }
-            authn::Mode::Oauth | authn::Mode::Tokens | authn::Mode::Header | authn::Mode::Mtls => {}
-            // Nobody has a scope or a group who does not say who they are.
-            authn::Mode::None => {
-                let given = [("scopes", needs_scopes), ("admin", self.admin.is_any())];
-                for (key, _) in given.into_iter().filter(|(_, given)| *given) {
-                    auth.problem(key, "means nothing with auth.mode none; choose another mode");
-                }
-            }
-        }
-    }
-
-    /// What no section can see alone.
-    fn check(&self, fields: &mut Fields<'_, '_>) {
-        let mode = self.auth.mode;
-        if self.aggregator.transport == server::Transport::Stdio {
-            // Whoever starts the gateway is its client, and nothing else listens.
-            if mode != authn::Mode::None {
-                let message = format!(
-                    "\"{}\" has nobody to ask on stdio, where whoever starts the gateway is its \
-                     only client; use none, or another aggregator.transport",
-                    mode.word()
-                );
-                fields.problem_below("auth", "mode", message);
-            }
-            return;
-        }
-        if mode == authn::Mode::Header && self.trusted_proxies.is_empty() {
-            let message = "is empty, and auth.mode header believes nobody else; name the networks \
-                           of the proxies that say who is calling";
-            fields.problem("trustedProxies", message);
-        }
-        let host = &self.aggregator.host;
-        if let Some(fault) = self.exposed_fault(host.is_loopback()) {
-            fields.problem_below(
-                "aggregator",
-                "host",
-                format!("\"{host}\" lets others in, {fault}"),
-            );
-        }
-        if self.auth.mode == authn::Mode::Mtls && !self.aggregator.tls.wants_certificates() {
-            let message = "is mtls, which needs aggregator.tls.clientCaFile: without it no client \
-                           shows a certificate";
-            fields.problem_below("auth", "mode", message);
-        }
-        let port = self.metrics.port;
-        if port != 0 && port == self.aggregator.port && host.overlaps(&self.metrics.host) {
-            let message = format!("{port} is aggregator.port too; use another one");
-            fields.problem_below("metrics", "port", message);
-        }
-    }
-
-    /// Why a listener must not be where others reach it, and what to do; in the middle of a
-    /// sentence.
-    pub(super) fn exposed_fault(&self, is_loopback: bool) -> Option<&'static str> {
-        match self.auth.mode {
-            _ if is_loopback => None,
-            authn::Mode::None if !self.auth.allow_unauthenticated => Some(
-                "and auth.mode none asks nobody who they are; listen on localhost, choose another \
-                 auth.mode, or set auth.allowUnauthenticated: true if that is what you want",
-            ),
-            authn::Mode::Oauth if !self.knows_its_audience() => Some(
-                "and anybody could say in a Host header which audience a token is for; set \
-                 aggregator.publicUrl, http.allowedHosts, or allowedAudiences of every issuer",
-            ),
-            _ => None,
-        }
-    }
-
-    /// Whether nobody but the configuration says what tokens have to be issued for.
-    fn knows_its_audience(&self) -> bool {
-        let is_named = |issuer: &authn::Issuer| !issuer.allowed_audiences.is_empty();
-        self.aggregator.public_url.is_some()
-            || !self.http.allowed_hosts.is_empty()
-            || self.auth.issuers.iter().all(is_named)
     }
 }

@@ -22,7 +22,9 @@ pub(super) async fn list_changes(catalogue: Arc<Catalogue>, sessions: Arc<Sessio
     let mut changes = catalogue.changes();
     loop {
         match changes.recv().await {
-            Ok(change) => tell(change.kinds, &sessions, |at, view| change.concerns(at, view)),
+            Ok(change) => {
+                tell(change.kinds, &sessions, |at, view| catalogue.tells(&change, at, view));
+            }
             // Some were missed: then everybody hears of everything.
             Err(RecvError::Lagged(_)) => {
                 let everything = Kinds { tools: true, prompts: true, resources: true };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{OWN_NAME, View};
+use super::{Catalogue, Member, OWN_NAME, View};
 use crate::backends::{Key, Kinds, Owner};
 use crate::call::{Endpoint, SessionId};
 use crate::mcp::Capabilities;
@@ -41,9 +41,17 @@ impl From<Key> for Audience {
     }
 }
 
+impl Catalogue {
+    /// Whether a client at that endpoint is to be told: not of a backend that it must not hear of.
+    pub fn tells(&self, change: &Change, endpoint: &Endpoint, view: &View) -> bool {
+        let knows = |(_, it): (usize, &Member)| self.knows(view.visibility, &it.handle);
+        change.concerns(endpoint, view) && self.member(&change.backend).is_none_or(knows)
+    }
+}
+
 impl Change {
-    /// Whether a client at that endpoint is to be told.
-    pub fn concerns(&self, endpoint: &Endpoint, view: &View) -> bool {
+    /// Whether a client at that endpoint could see the difference.
+    pub(super) fn concerns(&self, endpoint: &Endpoint, view: &View) -> bool {
         let is_there = match endpoint {
             Endpoint::Aggregate => true,
             Endpoint::Server(name) => *name == self.backend || *self.backend == *OWN_NAME,

@@ -239,7 +239,10 @@ impl Judge for Gate {
     }
 
     fn knows(&self, Visibility { class, .. }: Visibility, backend: &Handle) -> bool {
-        Rights::is_admin(class) || self.lacking(class, backend.name(), What::Other).is_none()
+        let is_listed = self.rights.as_ref().is_some_and(Rights::shows_what_is_lacking);
+        is_listed
+            || Rights::is_admin(class)
+            || self.lacking(class, backend.name(), What::Other).is_none()
     }
 
     fn editions(&self) -> watch::Receiver<u64> {

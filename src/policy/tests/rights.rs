@@ -207,6 +207,9 @@ async fn nobody_is_asked_for_scopes_to_what_nobody_may_use() {
     assert!(matches!(verdict, Verdict::Deny { reason: "denylist", .. }), "{verdict:?}");
     assert!(!gate.knows(gate.visibility(&somebody(&[])), &handle));
     assert!(gate.knows(gate.visibility(&somebody(&["s"])), &handle));
+    let (scopes, admin, _) = read("scopes: {hidden: show, tools: [{backend: k8s, scopes: [s]}]}");
+    let open = Gate::new(true).with_rights(&scopes, &admin);
+    assert!(open.knows(open.visibility(&somebody(&[])), &handle), "its tools are listed");
     assert!(!gate.tells_of(&somebody(&[]), "k8s", "cleanup"));
     assert!(gate.tells_of(&somebody(&["s"]), "k8s", "cleanup"));
 }
