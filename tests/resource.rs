@@ -45,6 +45,7 @@ async fn every_endpoint_tells_where_to_get_a_token() {
         ("/servers/demo/mcp", "/servers/demo/mcp"),
         ("/sse", "/sse"),
         ("/message?sessionId=00112233445566778899aabbccddeeff", "/sse"),
+        ("/ready?verbose", "/mcp"),
     ] {
         let url = format!("{origin}{WELL_KNOWN}{resource}");
         for method in ["POST", "GET", "DELETE", "HEAD"] {

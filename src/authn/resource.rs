@@ -68,7 +68,7 @@ impl Resources {
     /// Where the metadata of the endpoint at `path` is (RFC 9728 §3.1); there is none without
     /// authorization servers, for what is no endpoint, and where nobody can tell our own address.
     pub fn metadata_url(&self, origin: Origin<'_>, path: &str) -> Option<String> {
-        let path = endpoint(path).filter(|_| !self.servers.is_empty())?;
+        let path = self.endpoint(path).filter(|_| !self.servers.is_empty())?;
         match &self.public {
             Some(public) => {
                 let (site, prefix) = (public.origin().ascii_serialization(), self.prefix());
@@ -100,7 +100,7 @@ impl Resources {
     /// The identifier of the endpoint at `path`: its URL as the client knows it. That it is one of
     /// ours only [`audience`](Self::audience) can tell.
     pub fn identifier(&self, origin: Origin<'_>, path: &str) -> String {
-        let path = endpoint(path).unwrap_or(path);
+        let path = self.endpoint(path).unwrap_or(path);
         match &self.public {
             Some(public) => format!("{}{path}", public.as_str().trim_end_matches('/')),
             None => format!("{}://{}{path}", origin.scheme, origin.authority),
@@ -133,18 +133,20 @@ impl Resources {
     pub fn is_public(&self) -> bool {
         self.public.is_some()
     }
-}
 
-/// What a client connected to that sends requests to `path`, if that is an endpoint. Nothing in it
-/// has to be quoted wherever it stands.
-fn endpoint(path: &str) -> Option<&str> {
-    match path {
-        "/mcp" | "/sse" => Some(path),
-        // The client has never been told of another one than `/sse`.
-        "/message" => Some("/sse"),
-        _ => {
-            let name = path.strip_prefix("/servers/")?.strip_suffix("/mcp")?;
-            is_dns_label(name).then_some(path)
+    /// What a client connected to that sends requests to `path`, if a token can be for that.
+    /// Nothing in it has to be quoted wherever it stands.
+    fn endpoint<'p>(&self, path: &'p str) -> Option<&'p str> {
+        match path {
+            "/mcp" | "/sse" => Some(path),
+            // The client has never been told of another one than `/sse`.
+            "/message" => Some("/sse"),
+            // Whoever looks after the gateway has a token for what clients are told of.
+            "/ready" => Some(self.main),
+            _ => {
+                let name = path.strip_prefix("/servers/")?.strip_suffix("/mcp")?;
+                is_dns_label(name).then_some(path)
+            }
         }
     }
 }
@@ -175,6 +177,7 @@ mod tests {
                 Some(format!("https://gate.example{ROOT}/servers/a/mcp")),
             ),
             (None, HTTPS, "/message", Some(format!("https://gate.example{ROOT}/sse"))),
+            (None, HTTPS, "/ready", Some(format!("https://gate.example{ROOT}/mcp"))),
             (
                 Some("https://x.example/"),
                 LOCAL,
@@ -243,6 +246,8 @@ mod tests {
             ("no URL", None, LOCAL, "/mcp", "portcullis", false),
             ("nothing", None, LOCAL, "/mcp", "", false),
             ("messages of /sse", None, LOCAL, "/message", "http://localhost:8090/sse", true),
+            ("the state of servers", None, LOCAL, "/ready", "http://localhost:8090/mcp", true),
+            ("the state alone", None, LOCAL, "/ready", "http://localhost:8090/ready", false),
             (
                 "the public URL",
                 Some("https://x.example/gw"),
