@@ -51,7 +51,7 @@ use oauth::Oauth;
 use tokens::Tokens;
 
 /// What a request brings along that may tell who sends it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Asked<'a> {
     /// Its headers.
     pub headers: &'a HeaderMap,
@@ -67,6 +67,17 @@ pub struct Asked<'a> {
     pub memory: Option<&'a Mutex<Extensions>>,
     /// What the client connected to.
     pub origin: Origin<'a>,
+}
+
+/// Without what it brings along: credentials are in headers and in the URL.
+impl std::fmt::Debug for Asked<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { address, is_proxied, .. } = self;
+        f.debug_struct("Asked")
+            .field("address", address)
+            .field("is_proxied", is_proxied)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What a request's proof comes to.
@@ -174,5 +185,26 @@ fn enter(principal: Arc<Principal>, required: &Arc<Names>) -> Result<Arc<Princip
         Ok(principal)
     } else {
         Err(Refusal::Scope { required: Arc::clone(required) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_a_request_brings_along_is_shown() {
+        let headers = [(AUTHORIZATION, "sesame"), (COOKIE, "sesame")];
+        let headers = headers.map(|(name, value)| (name, http::HeaderValue::from_static(value)));
+        let asked = Asked {
+            headers: &HeaderMap::from_iter(headers),
+            uri: &Uri::from_static("/mcp?access_token=sesame"),
+            address: None,
+            is_proxied: true,
+            certificate: Some(&CertificateDer::from_slice(b"sesame")),
+            memory: None,
+            origin: Origin { scheme: "http", authority: "sesame" },
+        };
+        assert_eq!(format!("{asked:?}"), "Asked { address: None, is_proxied: true, .. }");
     }
 }

@@ -134,14 +134,14 @@ impl Resources {
         self.public.is_some()
     }
 
-    /// What a client connected to that sends requests to `path`, if that is an endpoint. Nothing in
-    /// it has to be quoted wherever it stands.
+    /// What a client connected to that sends requests to `path`, if a token can be for that.
+    /// Nothing in it has to be quoted wherever it stands.
     fn endpoint<'p>(&self, path: &'p str) -> Option<&'p str> {
         match path {
             "/mcp" | "/sse" => Some(path),
             // The client has never been told of another one than `/sse`.
             "/message" => Some("/sse"),
-            // Operators have tokens for the gateway, and nobody gives any for this alone.
+            // Whoever looks after the gateway has a token for what clients are told of.
             "/ready" => Some(self.main),
             _ => {
                 let name = path.strip_prefix("/servers/")?.strip_suffix("/mcp")?;
@@ -255,6 +255,8 @@ mod tests {
             ("no URL", None, LOCAL, "/mcp", "portcullis", false),
             ("nothing", None, LOCAL, "/mcp", "", false),
             ("messages of /sse", None, LOCAL, "/message", "http://localhost:8090/sse", true),
+            ("the state of servers", None, LOCAL, "/ready", "http://localhost:8090/mcp", true),
+            ("the state alone", None, LOCAL, "/ready", "http://localhost:8090/ready", false),
             (
                 "the public URL",
                 Some("https://x.example/gw"),

@@ -6,15 +6,16 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use clap::Args;
 use tokio::runtime;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use url::{Position, Url};
 
 use crate::app::config::Config;
 use crate::app::load::load;
-use crate::authn::{Against, Explanation, Origin, Resources, Surroundings, explain};
+use crate::authn::{self, Against, Explanation, Mode, Origin, Resources, Surroundings, explain};
 use crate::cli::ConfigArgs;
 use crate::config::Environment;
 use crate::outbound::Trust;
@@ -28,7 +29,7 @@ pub(super) struct ExplainArgs {
     /// The configuration of the gateway.
     #[command(flatten)]
     config: ConfigArgs,
-    /// The URL that the client connects to [default: the gateway's /mcp]
+    /// The URL that the client connects to [default: the endpoint that clients are told of]
     #[arg(long, value_name = "URL")]
     resource: Option<String>,
     /// PEM file of CA certificates to trust besides the system's, towards issuers
@@ -47,7 +48,7 @@ impl ExplainArgs {
         io::stdin().lock().take(MAX_BYTES).read_to_end(&mut input)?;
         let token = bare(&input);
         ensure!(!token.is_empty(), "there is no token on standard input");
-        let resource = self.resource.unwrap_or_else(|| resource(&config));
+        let resource = resource(&config, self.resource)?;
         let extra_ca_files: Vec<_> = self.extra_ca_file.into_iter().collect();
         let trust = Arc::new(Trust::new(&extra_ca_files)?);
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
@@ -68,12 +69,42 @@ fn bare(input: &[u8]) -> &[u8] {
     token
 }
 
-/// The identifier of `/mcp`, as clients on this machine know it if there is no public URL.
-fn resource(config: &Config) -> String {
+/// The identifier of the endpoint at the URL that was `given`, else of the one that clients are told
+/// of.
+///
+/// # Errors
+/// When the gateway would take no token for that, and only its address can be an audience.
+fn resource(config: &Config, given: Option<String>) -> anyhow::Result<String> {
     let aggregator = &config.aggregator;
-    let authority = format!("{}:{}", aggregator.host, aggregator.port);
-    let origin = Origin { scheme: "http", authority: &authority };
-    Resources::new(aggregator.public_url.clone()).identifier(origin, "/mcp")
+    let main = aggregator.transport.path().unwrap_or_default();
+    let resources = Resources::new(aggregator.public_url.clone()).at(
+        main,
+        aggregator.host.is_loopback(),
+        &config.http.allowed_hosts,
+    );
+    let resource = given.unwrap_or_else(|| {
+        let scheme = if aggregator.tls.0.is_some() { "https" } else { "http" };
+        let authority = format!("{}:{}", aggregator.host, aggregator.port);
+        resources.identifier(Origin { scheme, authority: &authority }, main)
+    });
+    let has_none = |issuer: &authn::Issuer| issuer.allowed_audiences.is_empty();
+    if config.auth.mode == Mode::Oauth && config.auth.issuers.iter().any(has_none) {
+        ensure!(
+            is_ours(&resources, &resource)?,
+            "{resource} is no URL of this gateway, as far as aggregator.publicUrl and \
+             http.allowedHosts tell; give the one that the client connects to as --resource"
+        );
+    }
+    Ok(resource)
+}
+
+/// Whether a request to that URL would find tokens to be for it.
+fn is_ours(resources: &Resources, resource: &str) -> anyhow::Result<bool> {
+    let url = Url::parse(resource).with_context(|| format!("{resource:?} is no URL"))?;
+    let authority = &url[Position::BeforeHost..Position::AfterPort];
+    let path = url.path();
+    let path = path.strip_prefix(resources.prefix()).unwrap_or(path);
+    Ok(resources.accepts(resource, Origin { scheme: url.scheme(), authority }, path))
 }
 
 async fn explained(
@@ -98,6 +129,58 @@ async fn explained(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Host;
+    use crate::server::{Files, Transport};
+
+    #[test]
+    fn the_resource_is_what_clients_of_this_gateway_connect_to() {
+        let local = |config: &mut Config| config.aggregator.host = Host::Localhost;
+        let open = |config: &mut Config| {
+            config.aggregator.host = "0.0.0.0".parse().map(Host::Ip).unwrap();
+            config.http.allowed_hosts = vec!["gate.example".to_owned()];
+        };
+        let public = |config: &mut Config| {
+            config.aggregator.public_url = Some("https://gate.example/gw".parse().unwrap());
+        };
+        let secure = |config: &mut Config| config.aggregator.tls.0 = Some(Files::default());
+        let sse = |config: &mut Config| config.aggregator.transport = Transport::Sse;
+        let own = |config: &mut Config| {
+            open(config);
+            config.auth.issuers[0].allowed_audiences = vec!["gate".into()];
+        };
+        let cases: [(&str, &dyn Fn(&mut Config), Option<&str>, Option<&str>); 12] = [
+            ("loopback", &local, None, Some("http://localhost:8090/mcp")),
+            ("TLS", &secure, None, Some("https://localhost:8090/mcp")),
+            ("another transport", &sse, None, Some("http://localhost:8090/sse")),
+            ("a public URL", &public, None, Some("https://gate.example/gw/mcp")),
+            (
+                "a server",
+                &public,
+                Some("https://gate.example/gw/servers/a/mcp"),
+                Some("https://gate.example/gw/servers/a/mcp"),
+            ),
+            ("beside the public URL", &public, Some("http://localhost:8090/mcp"), None),
+            ("all addresses", &open, None, None),
+            (
+                "a listed host",
+                &open,
+                Some("https://gate.example/mcp"),
+                Some("https://gate.example/mcp"),
+            ),
+            ("a host that is not", &open, Some("https://evil.example/mcp"), None),
+            ("no URL", &local, Some("mcp"), None),
+            ("a rebound name", &local, Some("http://evil.example:8090/mcp"), None),
+            ("audiences of their own", &own, None, Some("http://0.0.0.0:8090/mcp")),
+        ];
+        for (name, set, given, expected) in cases {
+            let mut config = Config::default();
+            config.auth.mode = Mode::Oauth;
+            config.auth.issuers = vec![authn::Issuer::default()];
+            set(&mut config);
+            let found = resource(&config, given.map(ToOwned::to_owned)).ok();
+            assert_eq!(found.as_deref(), expected, "{name}");
+        }
+    }
 
     #[test]
     fn a_token_is_found_in_what_people_paste() {
