@@ -1,5 +1,7 @@
 //! `config.yaml`, composed of what each module wants to know.
 
+use std::sync::Arc;
+
 use ipnet::IpNet;
 use serde_json::{Value as Json, json};
 
@@ -181,6 +183,15 @@ impl Config {
             let message = format!("{port} is aggregator.port too; use another one");
             fields.problem_below("metrics", "port", message);
         }
+    }
+
+    /// What the gateway is to clients that ask for a token.
+    pub(crate) fn resources(&self, is_loopback: bool) -> authn::Resources {
+        let main = self.aggregator.transport.path().unwrap_or_default();
+        let issuers = self.auth.issuers.iter().map(|it| Arc::clone(&it.issuer));
+        authn::Resources::new(self.aggregator.public_url.clone())
+            .at(main, is_loopback, &self.http.allowed_hosts)
+            .guarded_by(issuers, &self.scopes.required)
     }
 
     /// Why a listener must not be where others reach it, and what to do; in the middle of a

@@ -11,10 +11,11 @@ use clap::Args;
 use tokio::runtime;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use url::Url;
 
 use crate::app::config::Config;
 use crate::app::load::load;
-use crate::authn::{Against, Explanation, Origin, Resources, Surroundings, explain};
+use crate::authn::{Against, Explanation, Surroundings, explain};
 use crate::cli::ConfigArgs;
 use crate::config::Environment;
 use crate::outbound::Trust;
@@ -28,9 +29,9 @@ pub(super) struct ExplainArgs {
     /// The configuration of the gateway.
     #[command(flatten)]
     config: ConfigArgs,
-    /// The URL that the client connects to [default: the gateway's /mcp]
+    /// The URL that the client connects to [default: the gateway's own]
     #[arg(long, value_name = "URL")]
-    resource: Option<String>,
+    resource: Option<Url>,
     /// PEM file of CA certificates to trust besides the system's, towards issuers
     #[arg(long, value_name = "FILE")]
     extra_ca_file: Option<PathBuf>,
@@ -47,11 +48,11 @@ impl ExplainArgs {
         io::stdin().lock().take(MAX_BYTES).read_to_end(&mut input)?;
         let token = bare(&input);
         ensure!(!token.is_empty(), "there is no token on standard input");
-        let resource = self.resource.unwrap_or_else(|| resource(&config));
+        let resource = resource(&config, self.resource)?;
         let extra_ca_files: Vec<_> = self.extra_ca_file.into_iter().collect();
         let trust = Arc::new(Trust::new(&extra_ca_files)?);
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-        let explanation = runtime.block_on(explained(token, &config, &resource, trust));
+        let explanation = runtime.block_on(explained(token, &config, resource.as_deref(), trust));
         writeln!(io::stdout().lock(), "{explanation}")?;
         Ok(if explanation.passes() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
@@ -68,18 +69,33 @@ fn bare(input: &[u8]) -> &[u8] {
     token
 }
 
-/// The identifier of `/mcp`, as clients on this machine know it if there is no public URL.
-fn resource(config: &Config) -> String {
+/// What a token has to be for if the client connects to `url`, or to what it would be told.
+fn resource(config: &Config, url: Option<Url>) -> anyhow::Result<Option<String>> {
+    let resources = config.resources(config.aggregator.host.is_loopback());
+    let url = url.map_or_else(|| address(config, resources.main()), Ok)?;
+    Ok(resources.audience_at(&url))
+}
+
+/// Where clients find the gateway if there is nothing between.
+fn address(config: &Config, main: &str) -> anyhow::Result<Url> {
     let aggregator = &config.aggregator;
-    let authority = format!("{}:{}", aggregator.host, aggregator.port);
-    let origin = Origin { scheme: "http", authority: &authority };
-    Resources::new(aggregator.public_url.clone()).identifier(origin, "/mcp")
+    if let Some(public) = &aggregator.public_url {
+        return Ok(format!("{}{main}", public.as_str().trim_end_matches('/')).parse()?);
+    }
+    let scheme = if aggregator.tls.0.is_some() { "https" } else { "http" };
+    let listed = config.http.allowed_hosts.first().filter(|_| !aggregator.host.is_loopback());
+    let host = listed.cloned().unwrap_or_else(|| aggregator.host.to_string());
+    let mut url: Url = format!("{scheme}://{host}{main}").parse()?;
+    if url.port().is_none() {
+        url.set_port(Some(aggregator.port)).expect("a URL with a host may have a port");
+    }
+    Ok(url)
 }
 
 async fn explained(
     token: &[u8],
     config: &Config,
-    resource: &str,
+    resource: Option<&str>,
     trust: Arc<Trust>,
 ) -> Explanation {
     let around = Surroundings {
