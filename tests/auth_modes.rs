@@ -20,8 +20,8 @@ fn token(name: &str) -> (String, String) {
 }
 
 fn tokens(lines: &[&str]) -> String {
-    let items: String = lines.iter().map(|line| format!("    {line}\n")).collect();
-    format!("auth:\n  mode: tokens\n  tokens:\n{items}")
+    let items = lines.join("\n    ");
+    format!("auth:\n  mode: tokens\n  tokens:\n    {items}\n")
 }
 
 fn directory(config: &str) -> ConfigDir {

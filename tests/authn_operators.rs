@@ -1,5 +1,6 @@
 //! What an operator sees of who was let in and who was not.
 
+use portcullis::authn::Digest;
 use portcullis_test_support::wire::Request;
 use portcullis_test_support::{ConfigDir, Gateway, Peers, until};
 use serde_json::{Value, json};
@@ -34,14 +35,10 @@ async fn initialize(gateway: &Gateway, authorization: Option<&str>) -> u16 {
     request.send().await.status
 }
 
-fn digest(token: &str) -> String {
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, token.as_bytes());
-    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 #[tokio::test]
 async fn operators_see_how_authentication_came_out_and_nothing_of_the_tokens() {
-    let config = ConfigDir::new().config(&CONFIG.replace("DIGEST", &digest(TOKEN)));
+    let config = ConfigDir::new()
+        .config(&CONFIG.replace("DIGEST", &Digest::of(TOKEN.as_bytes()).to_string()));
     let gateway = Gateway::start(BINARY, config.path()).await;
     let good = format!("Bearer {TOKEN}");
     for (authorization, status) in [

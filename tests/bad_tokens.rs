@@ -50,7 +50,7 @@ const INVALID: Wanted = Wanted::Challenge(401, Some("invalid_token"));
 impl Bench {
     async fn start() -> Self {
         let forger = Forger::new();
-        let issuer = issuer(Answer::json(forger.jwks())).await;
+        let issuer = issuer(Answer::json(&forger.jwks())).await;
         let jwks = forger.jwks();
         let elsewhere = Loopback::start(|_| move |_: &Received| Answer::json(&jwks)).await;
         let config = ConfigDir::new().config(&guarded(&issuer.url(), &[NO_LIMIT]));
@@ -250,8 +250,8 @@ async fn a_token_with_a_bad_header_is_refused() {
         ("a key as no standard has it", json!({"key": public})),
     ] {
         let header = changed(Bench::header(Key::Ed), &member).to_string();
-        let forged = stranger.seal(Key::Ed, &header, bench.claims().to_string());
-        let request = bench.request().header("Authorization", &format!("Bearer {forged}"));
+        let token = stranger.seal(Key::Ed, &header, bench.claims().to_string());
+        let request = bench.request().header("Authorization", &format!("Bearer {token}"));
         bench.check(name, request, INVALID).await;
         // They say nothing to us, for better or worse.
         let good = forger.seal(Key::Ed, &header, bench.claims().to_string());
@@ -431,7 +431,7 @@ async fn what_a_hostile_issuer_says_lets_nobody_in() {
     .await;
     let keys = json!({"keys": many});
     let rows = [
-        ("10,000 keys", Answer::json(keys)),
+        ("10,000 keys", Answer::json(&keys)),
         ("keys that never end", Answer::Endless),
         ("keys that never come", Answer::Silence),
         ("keys at a private address", Answer::Redirect(format!("{}/jwks", private.url()))),
@@ -490,7 +490,7 @@ async fn refuses(name: &str, issuer: &str, forger: &Forger) {
 async fn a_published_private_key_signs_for_nobody() {
     let forger = Forger::new();
     let keys = json!({"keys": [forger.jwk(Key::Ec), forger.private_jwk()]});
-    let issuer = issuer(Answer::json(keys)).await;
+    let issuer = issuer(Answer::json(&keys)).await;
     let config = ConfigDir::new().config(&guarded(&issuer.url(), &[]));
     let gateway = Gateway::start(BINARY, config.path()).await;
     let claims = claims(&issuer.url(), gateway.url());

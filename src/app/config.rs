@@ -128,13 +128,12 @@ impl Config {
         let mode = self.auth.mode;
         let needs_scopes = !self.scopes.named().is_empty();
         match mode {
-            authn::Mode::Oauth | authn::Mode::Tokens => {}
             authn::Mode::Header | authn::Mode::Mtls if needs_scopes => {
                 let message =
                     format!("asks for scopes, and with auth.mode {} nobody has any", mode.word());
                 auth.problem("scopes", message);
             }
-            authn::Mode::Header | authn::Mode::Mtls => {}
+            authn::Mode::Oauth | authn::Mode::Tokens | authn::Mode::Header | authn::Mode::Mtls => {}
             // Nobody has a scope or a group who does not say who they are.
             authn::Mode::None => {
                 let given = [("scopes", needs_scopes), ("admin", self.admin.is_any())];

@@ -164,8 +164,11 @@ pub(crate) fn rate_limited(limit: &'static str) {
     counter!(name::RATE_LIMITED, "limit" => limit).increment(1);
 }
 
+/// A counter for each outcome that an issuer's tokens have had.
+type Outcomes = Vec<(&'static str, Counter)>;
+
 thread_local! {
-    static AUTHN: RefCell<HashMap<Box<str>, Vec<(&'static str, Counter)>>> = RefCell::default();
+    static AUTHN: RefCell<HashMap<Box<str>, Outcomes>> = RefCell::default();
 }
 
 /// A request was authenticated, or was not. `issuer` is one of the configuration or a word of ours,

@@ -22,7 +22,7 @@ impl Default for Jwks {
         Self {
             refresh: Duration::from_mins(10),
             grace: Duration::from_hours(1),
-            cool_down: Duration::from_secs(10),
+            cool_down: Duration::from_secs(5),
         }
     }
 }

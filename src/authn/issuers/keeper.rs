@@ -57,6 +57,9 @@ impl Keeper {
     pub(super) async fn run(mut self) {
         let mut cause = Cause::Time;
         loop {
+            if cause == Cause::UnknownKey {
+                self.state.send_modify(State::begin_renewal);
+            }
             let attempt = self.source.ask(cause == Cause::UnknownKey);
             let answer = time::timeout(ATTEMPT, attempt).await;
             match answer.unwrap_or(Err(Failure::Slow(ATTEMPT))) {
@@ -64,7 +67,7 @@ impl Keeper {
                 Err(failure) => self.fail(&failure),
             }
             if cause == Cause::UnknownKey {
-                self.state.send_modify(|state| state.renew(Instant::now()));
+                self.state.send_modify(|state| state.end_renewal(Instant::now()));
             }
             cause = self.pause().await;
         }

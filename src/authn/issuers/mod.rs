@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use tokio::sync::{Notify, watch};
-use tokio::time::Instant;
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::time::{self, Instant};
 
 use super::keys::KeySet;
 use super::{Issuer, Jwks, Surroundings};
@@ -41,8 +41,14 @@ pub(super) struct Server {
     wish: Arc<Notify>,
     revocations: watch::Receiver<u64>,
     introspector: Option<Arc<Introspector>>,
+    waiting: Semaphore,
     around: Surroundings,
 }
+
+/// How many requests wait at one time to be told whether an issuer has a new key.
+const MAX_WAITING: usize = 256;
+/// How long one waits at most before the issuer may be asked again.
+const MAX_WAIT: Duration = Duration::from_secs(10);
 
 /// What an introspection endpoint says of a token (RFC 7662 §2.2): the members of its answer, whose
 /// `active` was true.
@@ -85,6 +91,7 @@ impl Server {
             wish,
             revocations: revoked,
             introspector,
+            waiting: Semaphore::new(MAX_WAITING),
             around: around.clone(),
         })
     }
@@ -94,30 +101,56 @@ impl Server {
         self.state.borrow().keys(Instant::now())
     }
 
-    /// Its keys after asking for them anew, which happens once for all who wait and not more often
-    /// than the cool-down allows; otherwise what is known. Waits for the first answer, too. While it cannot be asked nobody can tell
-    /// whether it has a key that is not known, and that is what the answer is then.
+    /// Its keys after asking for them anew, which happens once for all who wait, and not more often
+    /// than the cool-down allows: who comes too early waits, for nobody can tell a new key from one
+    /// that was made up. While the issuer cannot be asked, or too many wait, or would have to wait
+    /// too long, there is no answer.
     pub(super) fn renewed_keys(
         self: &Arc<Self>,
     ) -> BoxFuture<'static, Result<Arc<KeySet>, Unavailable>> {
         let this = Arc::clone(self);
         Box::pin(async move {
             let mut state = this.state.clone();
-            let is_new = state.borrow().is_new();
             // An error is the end of the gateway: nobody asks any more.
-            let _ = state.wait_for(|it| !it.is_new()).await;
-            let before = {
-                let known = state.borrow();
-                if is_new || !known.may_renew(this.jwks.cool_down, Instant::now()) {
-                    return known.renewed_keys(Instant::now());
+            if state.borrow().is_new() {
+                let _ = state.wait_for(|it| !it.is_new()).await;
+                return state.borrow().renewed_keys(Instant::now());
+            }
+            let (wanted, left) = {
+                let (known, now) = (state.borrow(), Instant::now());
+                if known.is_failing() {
+                    return Err(known.unavailable(now));
                 }
-                known.renewals()
+                let at = known.renewable_at(this.jwks.cool_down, now);
+                (known.next_renewal(), at.saturating_duration_since(now))
             };
-            this.wish.notify_one();
-            let _ = state.wait_for(|it| it.renewals() > before || it.is_failing()).await;
-            let known = state.borrow();
-            known.renewed_keys(Instant::now())
+            let _waiting = match this.waiting.try_acquire() {
+                Ok(waiting) if left <= MAX_WAIT => waiting,
+                _ => return Err(Unavailable { retry_after: left.max(pace::SOON) }),
+            };
+            this.renewed(wanted).await;
+            state.borrow().renewed_keys(Instant::now())
         })
+    }
+
+    /// Waits for that renewal, and causes it as soon as it may be.
+    async fn renewed(&self, wanted: u64) {
+        let mut state = self.state.clone();
+        loop {
+            let at = {
+                let known = state.borrow_and_update();
+                if known.renewals() >= wanted || known.is_failing() {
+                    return;
+                }
+                known.renewable_at(self.jwks.cool_down, Instant::now())
+            };
+            if time::timeout_at(at, state.changed()).await.is_err() {
+                self.wish.notify_one();
+                if state.changed().await.is_err() {
+                    return;
+                }
+            }
+        }
     }
 
     /// What it says of a token; `None` if that is not active.

@@ -21,6 +21,8 @@ pub(super) struct State {
     /// How often it was asked because of a token with an unknown key, and when that last ended.
     renewals: u64,
     renewed: Option<Instant>,
+    /// Whether it is being asked because of one now.
+    is_renewing: bool,
 }
 
 /// What its last good answer said.
@@ -36,7 +38,14 @@ pub(super) struct Known {
 
 impl State {
     pub(super) fn new() -> Self {
-        Self { known: None, failures: 0, next: Instant::now(), renewals: 0, renewed: None }
+        Self {
+            known: None,
+            failures: 0,
+            next: Instant::now(),
+            renewals: 0,
+            renewed: None,
+            is_renewing: false,
+        }
     }
 
     /// The keys, unless there are none yet or they are too old.
@@ -60,12 +69,22 @@ impl State {
     /// Whether a token with an unknown key may cause a question. An issuer that fails is asked again
     /// anyhow.
     pub(super) fn may_renew(&self, cool_down: Duration, now: Instant) -> bool {
-        let is_cool = self.renewed.is_none_or(|ended| now >= ended + cool_down);
-        is_cool && !self.is_failing()
+        now >= self.renewable_at(cool_down, now) && !self.is_failing()
+    }
+
+    /// From when on a token with an unknown key may cause a question.
+    pub(super) fn renewable_at(&self, cool_down: Duration, now: Instant) -> Instant {
+        self.renewed.map_or(now, |ended| ended + cool_down)
     }
 
     pub(super) fn renewals(&self) -> u64 {
         self.renewals
+    }
+
+    /// The number of the first renewal that begins from now on. One that is under way may have been
+    /// answered before there was the key that somebody asks for now.
+    pub(super) fn next_renewal(&self) -> u64 {
+        self.renewals + 1 + u64::from(self.is_renewing)
     }
 
     pub(super) fn is_failing(&self) -> bool {
@@ -98,8 +117,13 @@ impl State {
         (self.failures, self.next) = (self.failures.saturating_add(1), next);
     }
 
-    /// That was because of a token with an unknown key.
-    pub(super) fn renew(&mut self, now: Instant) {
-        (self.renewals, self.renewed) = (self.renewals + 1, Some(now));
+    /// It is asked because of a token with an unknown key.
+    pub(super) fn begin_renewal(&mut self) {
+        self.is_renewing = true;
+    }
+
+    /// That is over.
+    pub(super) fn end_renewal(&mut self, now: Instant) {
+        (self.renewals, self.renewed, self.is_renewing) = (self.renewals + 1, Some(now), false);
     }
 }

@@ -28,7 +28,7 @@ pub enum Client {
     PyV2,
     /// Python SDK v2 told to speak 2025.
     PyV2Legacy,
-    /// FastMCP, on the Python SDK v2.
+    /// `FastMCP`, on the Python SDK v2.
     FastMcp,
     /// The command line of the MCP Inspector.
     Inspector,

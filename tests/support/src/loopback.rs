@@ -37,7 +37,7 @@ pub enum Answer {
 
 impl Answer {
     /// A JSON document.
-    pub fn json(body: impl ToString) -> Self {
+    pub fn json(body: &(impl ToString + ?Sized)) -> Self {
         Self::Whole(200, "application/json", body.to_string().into_bytes())
     }
 

@@ -62,8 +62,8 @@ fn answer(request: &Received) -> Answer {
         _ if message["id"].is_null() => return Answer::status(202),
         _ => {
             let error = json!({"code": -32601, "message": "no such method"});
-            return Answer::json(json!({"jsonrpc": "2.0", "id": message["id"], "error": error}));
+            return Answer::json(&json!({"jsonrpc": "2.0", "id": message["id"], "error": error}));
         }
     };
-    Answer::json(json!({"jsonrpc": "2.0", "id": message["id"], "result": result}))
+    Answer::json(&json!({"jsonrpc": "2.0", "id": message["id"], "result": result}))
 }

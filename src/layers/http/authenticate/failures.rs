@@ -51,31 +51,33 @@ impl Failures {
         Self(Limiter::new(rate))
     }
 
-    /// Counts an attempt before anybody knows how it ends.
+    /// Whether one more wrong proof may come from there. Only wrong ones count, and nobody knows yet:
+    /// many good ones may come at once, when an issuer has changed its keys.
     ///
     /// # Errors
     /// When there were too many: how long to wait.
-    pub(super) fn attempt(&self, address: Option<IpAddr>) -> Result<Attempt, Duration> {
-        // Whoever comes without an address shares one.
-        let address = network(address.unwrap_or(Ipv4Addr::UNSPECIFIED.into()));
-        match self.0.take(&address, NonZeroU32::MIN) {
-            Ok(()) => Ok(Attempt(address)),
-            Err(refused) => {
-                rate_limited("authn");
-                Err(match refused {
-                    Refused::For(wait) => wait,
-                    Refused::Forever => Duration::MAX, // a burst is one at least
-                })
-            }
-        }
+    pub(super) fn check(&self, address: Option<IpAddr>) -> Result<(), Duration> {
+        self.count(address)?;
+        self.0.give_back(&key(address));
+        Ok(())
     }
 
-    /// The attempt was none.
-    pub(super) fn forgive(&self, Attempt(address): &Attempt) {
-        self.0.give_back(address);
+    /// Counts a wrong proof.
+    ///
+    /// # Errors
+    /// When there were too many: how long to wait.
+    pub(super) fn count(&self, address: Option<IpAddr>) -> Result<(), Duration> {
+        self.0.take(&key(address), NonZeroU32::MIN).map_err(|refused| {
+            rate_limited("authn");
+            match refused {
+                Refused::For(wait) => wait,
+                Refused::Forever => Duration::MAX, // a burst is one at least
+            }
+        })
     }
 }
 
-/// An attempt that counts unless it is forgiven.
-#[derive(Debug)]
-pub(super) struct Attempt(IpAddr);
+/// Whoever comes without an address shares one.
+fn key(address: Option<IpAddr>) -> IpAddr {
+    network(address.unwrap_or(Ipv4Addr::UNSPECIFIED.into()))
+}

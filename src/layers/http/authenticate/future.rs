@@ -9,7 +9,6 @@ use http::Request;
 use pin_project_lite::pin_project;
 use tower::Service;
 
-use super::failures::Attempt;
 use super::{Guard, Unauthenticated, asked};
 use crate::authn::Refusal;
 use crate::call::Principal;
@@ -35,7 +34,6 @@ pin_project! {
 /// A request whose proof takes work.
 pub(super) struct Checking<S, B> {
     pub(super) answer: BoxFuture<'static, Result<Arc<Principal>, Refusal>>,
-    pub(super) attempt: Attempt,
     pub(super) request: Request<B>,
     pub(super) inner: S,
     pub(super) guard: Arc<Guard>,
@@ -63,12 +61,9 @@ where
         mut self,
         answer: Result<Arc<Principal>, Refusal>,
     ) -> Result<S::Future, Unauthenticated> {
-        if !matches!(&answer, Err(refusal) if refusal.is_attempt()) {
-            self.guard.failures.forgive(&self.attempt);
-        }
         match answer {
             Ok(principal) => Ok(self.inner.call(self.guard.admit(principal, self.request))),
-            Err(refusal) => Err(self.guard.refused(refusal, &asked(&self.request))),
+            Err(refusal) => Err(self.guard.refuse(refusal, &asked(&self.request))),
         }
     }
 }

@@ -84,10 +84,10 @@ impl AuthenticateLayer {
 }
 
 impl Guard {
-    /// The answer to a request that was refused without work.
+    /// The answer to a request that was refused.
     fn refuse(&self, refusal: Refusal, asked: &Asked<'_>) -> Unauthenticated {
         if refusal.is_attempt()
-            && let Err(wait) = self.failures.attempt(asked.address)
+            && let Err(wait) = self.failures.count(asked.address)
         {
             return self.limited(wait, asked);
         }
@@ -169,16 +169,16 @@ where
             Answer::Now(Err(refusal)) => {
                 ResponseFuture::refused(self.guard.refuse(refusal, &asked))
             }
-            Answer::Later(answer) => match self.guard.failures.attempt(asked.address) {
-                Err(wait) => ResponseFuture::refused(self.guard.limited(wait, &asked)),
-                Ok(attempt) => {
-                    // The service that was ready goes along; its clone waits for the next request.
-                    let ready = self.inner.clone();
-                    let inner = std::mem::replace(&mut self.inner, ready);
-                    let guard = Arc::clone(&self.guard);
-                    ResponseFuture::checking(Checking { answer, attempt, request, inner, guard })
+            Answer::Later(answer) => {
+                if let Err(wait) = self.guard.failures.check(asked.address) {
+                    return ResponseFuture::refused(self.guard.limited(wait, &asked));
                 }
-            },
+                // The service that was ready goes along; its clone waits for the next request.
+                let ready = self.inner.clone();
+                let inner = std::mem::replace(&mut self.inner, ready);
+                let guard = Arc::clone(&self.guard);
+                ResponseFuture::checking(Checking { answer, request, inner, guard })
+            }
         }
     }
 }
