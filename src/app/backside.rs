@@ -74,7 +74,7 @@ impl Backside {
         );
         let registry = registry(&loaded.servers, &context);
         let news = CancellationToken::new();
-        let resources = resources(config, is_loopback);
+        let resources = config.resources(is_loopback);
         let authenticator = authenticator(config, resources, &trust, &background, &news);
         // Behind a proxy everybody comes from loopback, and nobody else comes by another name.
         let has_proxy = config.aggregator.public_url.is_some()
@@ -220,16 +220,6 @@ fn authenticator(
     };
     let required = &config.scopes.required;
     Arc::new(Authenticator::new(&config.auth, required, Arc::new(resources), &around))
-}
-
-/// What the gateway is to clients that ask for a token.
-fn resources(config: &Config, is_loopback: bool) -> Resources {
-    let aggregator = &config.aggregator;
-    let main = aggregator.transport.path().unwrap_or_default();
-    let issuers = config.auth.issuers.iter().map(|it| Arc::clone(&it.issuer));
-    Resources::new(aggregator.public_url.clone())
-        .at(main, is_loopback, &config.http.allowed_hosts)
-        .guarded_by(issuers, &config.scopes.required)
 }
 
 /// All backends, each started if it is to be.

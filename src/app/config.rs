@@ -2,6 +2,8 @@
 
 mod check;
 
+use std::sync::Arc;
+
 use ipnet::IpNet;
 use serde_json::{Value as Json, json};
 
@@ -116,5 +118,14 @@ impl Config {
         let mut metrics = self.metrics.shown();
         metrics["tls"] = self.metrics_tls.shown();
         metrics
+    }
+
+    /// What the gateway is to clients that ask for a token.
+    pub(crate) fn resources(&self, is_loopback: bool) -> authn::Resources {
+        let main = self.aggregator.transport.path().unwrap_or_default();
+        let issuers = self.auth.issuers.iter().map(|it| Arc::clone(&it.issuer));
+        authn::Resources::new(self.aggregator.public_url.clone())
+            .at(main, is_loopback, &self.http.allowed_hosts)
+            .guarded_by(issuers, &self.scopes.required)
     }
 }

@@ -37,7 +37,7 @@ pub(super) fn within(line: &[u8]) -> Result<&[u8], Refusal> {
     }
     match rest.trim_ascii() {
         [] => Err(Refusal::Malformed("there is no token behind Bearer")),
-        token if token.iter().all(|byte| is_token68(*byte)) => Ok(token),
+        token if is_token(token) => Ok(token),
         _ => Err(Refusal::Malformed("the token has characters that no token has")),
     }
 }
@@ -48,6 +48,7 @@ fn has_token(query: &str) -> bool {
 }
 
 /// RFC 9110 §11.2, `token68`.
-fn is_token68(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=')
+pub(super) fn is_token(token: &[u8]) -> bool {
+    let is_one = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(byte);
+    token.iter().all(is_one)
 }

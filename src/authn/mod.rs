@@ -4,10 +4,12 @@
 
 mod bearer;
 mod challenge;
+mod claims;
 mod config;
 mod explain;
 mod header;
 mod identifier;
+mod introspected;
 mod issuers;
 mod jwt;
 mod keys;

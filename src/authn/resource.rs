@@ -114,6 +114,18 @@ impl Resources {
         is_ours.then(|| self.identifier(origin, path))
     }
 
+    /// What a token has to be for if the client has connected to `url`; none if that is not ours.
+    pub fn audience_at(&self, url: &Url) -> Option<String> {
+        let (scheme, authority) = (url.scheme(), url.authority());
+        let below = match &self.public {
+            Some(public) if public.origin() == url.origin() => {
+                url.path().strip_prefix(self.prefix())?
+            }
+            _ => url.path(),
+        };
+        self.audience(Origin { scheme, authority }, self.endpoint(below)?)
+    }
+
     /// Whether a token for `audience` is for the endpoint at `path`.
     pub fn accepts(&self, audience: &str, origin: Origin<'_>, path: &str) -> bool {
         self.audience(origin, path).is_some_and(|ours| is_same(audience, &ours))
@@ -275,6 +287,43 @@ mod tests {
             ),
         ] {
             assert_eq!(resources(public).accepts(audience, origin, path), accepted, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_a_client_connects_to_tells_what_its_token_is_for() {
+        for (public, url, audience) in [
+            (None, "http://localhost:8090/mcp", Some("http://localhost:8090/mcp")),
+            (None, "http://LOCALHOST:80/mcp", Some("http://localhost/mcp")),
+            (
+                None,
+                "https://gate.example/servers/a/mcp",
+                Some("https://gate.example/servers/a/mcp"),
+            ),
+            (None, "http://localhost:8090/message?x=1", Some("http://localhost:8090/sse")),
+            (None, "http://localhost:8090/health", None),
+            (None, "http://evil.example/mcp", None),
+            (None, "http://gate.example@evil.example/mcp", None),
+            (
+                Some("https://x.example/gw"),
+                "https://x.example/gw/mcp",
+                Some("https://x.example/gw/mcp"),
+            ),
+            (
+                Some("https://x.example/gw/"),
+                "https://x.example/gw/sse",
+                Some("https://x.example/gw/sse"),
+            ),
+            (Some("https://x.example/gw"), "https://x.example/mcp", None),
+            // Past the proxy, it is called as clients know it.
+            (
+                Some("https://x.example/gw"),
+                "http://10.0.0.1:8090/mcp",
+                Some("https://x.example/gw/mcp"),
+            ),
+        ] {
+            let found = resources(public).audience_at(&url.parse().unwrap());
+            assert_eq!(found.as_deref(), audience, "{public:?} {url}");
         }
     }
 

@@ -5,7 +5,8 @@ use std::time::SystemTime;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue, Uri};
 
-use super::jwt::{Disbelief, Expected, Jwt};
+use super::claims::{Disbelief, Expected};
+use super::jwt::Jwt;
 use super::keys::KeySet;
 use super::{Asked, Config, Issuer, Origin, Refusal, bearer};
 use crate::call::Principal;

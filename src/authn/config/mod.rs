@@ -1,9 +1,13 @@
 //! `auth` of `config.yaml`, but for what its holders may do.
 
+mod algorithm;
 mod header;
+mod introspection;
 mod issuer;
+mod jwks;
 mod mtls;
 mod tokens;
+mod values;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,8 +16,11 @@ use serde_json::{Value as Json, json};
 
 use crate::config::{Fields, Section, Shown, write_duration};
 
+pub use algorithm::Algorithm;
 pub use header::HeaderNames;
-pub use issuer::{Algorithm, Introspection, Issuer, Jwks};
+pub use introspection::Introspection;
+pub use issuer::Issuer;
+pub use jwks::Jwks;
 pub use mtls::Mtls;
 pub use tokens::{Digest, Token, name};
 

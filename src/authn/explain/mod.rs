@@ -4,13 +4,14 @@ mod details;
 mod explanation;
 mod report;
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use super::claims::Expected;
 use super::issuers::Server;
-use super::jwt::{Expected, Jwt};
-use super::keys::KeySet;
+use super::jwt::Jwt;
 use super::tokens::Tokens;
-use super::{Config, Issuer, Mode, Surroundings};
+use super::{Config, Issuer, Mode, Surroundings, bearer, introspected};
 use crate::call::Names;
 
 pub use explanation::Explanation;
@@ -20,8 +21,9 @@ pub use explanation::Explanation;
 pub struct Against<'a> {
     /// The scopes that everybody needs.
     pub required: &'a Names,
-    /// The resource identifier of the endpoint that is called.
-    pub resource: &'a str,
+    /// The resource identifier of the endpoint that is called; none if it is called by a name that
+    /// is not the gateway's.
+    pub resource: Option<&'a str>,
     /// The time.
     pub now: SystemTime,
 }
@@ -35,8 +37,14 @@ pub async fn explain(
     around: &Surroundings,
 ) -> Explanation {
     match config.mode {
+        Mode::Oauth | Mode::Tokens if !bearer::is_token(token) => {
+            let mut explanation = Explanation::default();
+            let why = "a token has letters, digits and -._~+/= only; paste it alone, on one line";
+            explanation.failed("shape", "characters that no token has", why);
+            explanation
+        }
         Mode::Oauth if Jwt::is_one(token) => jwt(token, config, against, around).await,
-        Mode::Oauth => opaque(token, config, around).await,
+        Mode::Oauth => opaque(token, config, against, around).await,
         Mode::Tokens => known(token, config, against.required),
         Mode::None => Explanation::without_token("none", "everybody may come in without one", true),
         Mode::Header => {
@@ -73,21 +81,20 @@ async fn jwt(
         return explanation;
     };
     let server = Server::start(issuer, config.jwks, around);
-    let keys = match server.keys() {
-        Ok(keys) => Ok(keys),
-        Err(_) => server.renewed_keys().await,
-    };
-    let none = KeySet::default();
-    let expected =
-        Expected { issuer, resource: against.resource, leeway: config.leeway, now: against.now };
-    match &keys {
-        Ok(keys) => report::jwt(&mut explanation, &jwt, &expected, keys, against.required),
-        Err(unavailable) => {
-            explanation.failed("keys", unreachable(unavailable.retry_after), UNREACHABLE);
-            report::jwt(&mut explanation, &jwt, &expected, &none, against.required);
-        }
-    }
+    let keys = if let Ok(keys) = server.keys() { Ok(keys) } else { server.renewed_keys().await };
+    let expected = expected(issuer, config, against);
+    let keys = keys.unwrap_or_else(|unavailable| {
+        explanation.failed("keys", unreachable(unavailable.retry_after), UNREACHABLE);
+        Arc::default()
+    });
+    report::jwt(&mut explanation, &jwt, &expected, &keys, against.required);
     explanation
+}
+
+fn expected<'a>(issuer: &'a Issuer, config: &Config, against: Against<'a>) -> Expected<'a> {
+    let Against { resource, now, .. } = against;
+    // No audience is ours where nobody can tell our own address.
+    Expected { issuer, resource: resource.unwrap_or_default(), leeway: config.leeway, now }
 }
 
 const UNREACHABLE: &str =
@@ -97,8 +104,13 @@ fn unreachable(retry_after: Duration) -> String {
     format!("the issuer does not answer; the gateway would ask again in {}s", retry_after.as_secs())
 }
 
-/// A token that only its issuer can read.
-async fn opaque(token: &[u8], config: &Config, around: &Surroundings) -> Explanation {
+/// A token that only its issuer can read: of several, the first that knows it decides.
+async fn opaque(
+    token: &[u8],
+    config: &Config,
+    against: Against<'_>,
+    around: &Surroundings,
+) -> Explanation {
     let mut explanation = Explanation::default();
     let asked: Vec<&Issuer> =
         config.issuers.iter().filter(|issuer| issuer.introspection.is_some()).collect();
@@ -110,10 +122,13 @@ async fn opaque(token: &[u8], config: &Config, around: &Surroundings) -> Explana
     for issuer in asked {
         let server = Server::start(issuer, config.jwks, around);
         match server.introspect(token.to_vec()).await {
-            Ok(Some(_)) => {
-                explanation.passed("active", format!("says {}", issuer.issuer));
+            Ok(Some(answer)) => {
                 // It is of one issuer only.
                 explanation.forgive_earlier("active");
+                explanation.passed("active", format!("says {}", issuer.issuer));
+                let (said, expected) =
+                    (introspected::said(&answer), expected(issuer, config, against));
+                report::answer(&mut explanation, &said, &expected, against.required);
                 break;
             }
             Ok(None) => {
@@ -131,16 +146,13 @@ async fn opaque(token: &[u8], config: &Config, around: &Surroundings) -> Explana
 /// A static token.
 fn known(token: &[u8], config: &Config, required: &Names) -> Explanation {
     let mut explanation = Explanation::default();
-    match Tokens::new(&config.tokens).find(token) {
-        Ok(principal) => {
-            explanation.passed("token", format!("{} of auth.tokens", principal.subject));
-            report::required(&mut explanation, required, &principal.scopes);
-        }
-        Err(_) => {
-            let why = "its digest is none of auth.tokens[].sha256; `portcullis token new NAME` makes \
-                       one and prints the line to paste";
-            explanation.failed("token", "", why);
-        }
+    if let Ok(principal) = Tokens::new(&config.tokens).find(token) {
+        explanation.passed("token", format!("{} of auth.tokens", principal.subject));
+        report::required(&mut explanation, required, &principal.scopes);
+    } else {
+        let why = "its digest is none of auth.tokens[].sha256; `portcullis token new NAME` makes \
+                   one and prints the line to paste";
+        explanation.failed("token", "", why);
     }
     explanation
 }

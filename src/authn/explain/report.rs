@@ -1,10 +1,12 @@
 //! A token's checks, written down as they are made.
 
-use super::details::details;
+use super::details::{Token, details};
 use super::explanation::Explanation;
-use crate::authn::jwt::{Check, Disbelief, Expected, Jwt, Witness};
+use crate::authn::claims::{Check, Claims, Disbelief, Expected, Witness};
+use crate::authn::introspected;
+use crate::authn::jwt::Jwt;
 use crate::authn::keys::KeySet;
-use crate::call::Names;
+use crate::call::{Names, Principal};
 
 /// Makes all checks of a token that can be made.
 pub(super) fn jwt(
@@ -14,7 +16,8 @@ pub(super) fn jwt(
     keys: &KeySet,
     needed: &Names,
 ) {
-    let mut report = Report { explanation, jwt, expected, keys, saw_signature: false };
+    let token = Token::Jwt(jwt, keys);
+    let mut report = Report { explanation, token, expected, saw_signature: false };
     let principal = jwt.examine(expected, keys, &mut report);
     let saw_signature = report.saw_signature;
     if !saw_signature {
@@ -24,6 +27,28 @@ pub(super) fn jwt(
         let details = format!("key {} of the issuer is left out: {}", key.position, key.why);
         explanation.note("keys", details);
     }
+    last(explanation, principal, needed);
+}
+
+/// Makes all checks of what an issuer says of a token.
+pub(super) fn answer(
+    explanation: &mut Explanation,
+    said: &Claims,
+    expected: &Expected<'_>,
+    needed: &Names,
+) {
+    let token = Token::Introspected(said);
+    let mut report = Report { explanation, token, expected, saw_signature: false };
+    let principal = introspected::examine(said, expected, &mut report);
+    last(explanation, principal, needed);
+}
+
+/// What remains to be checked once it is known whom a token is for.
+fn last(
+    explanation: &mut Explanation,
+    principal: Result<Option<Principal>, Disbelief>,
+    needed: &Names,
+) {
     match principal {
         Ok(Some(principal)) => required(explanation, needed, &principal.scopes),
         Ok(None) | Err(_) if needed.is_empty() => {}
@@ -44,22 +69,21 @@ pub(super) fn required(explanation: &mut Explanation, needed: &Names, granted: &
 }
 
 /// Writes down what it sees and never ends the checks.
-struct Report<'r, 't> {
+struct Report<'r> {
     explanation: &'r mut Explanation,
-    jwt: &'r Jwt<'t>,
+    token: Token<'r>,
     expected: &'r Expected<'r>,
-    keys: &'r KeySet,
     saw_signature: bool,
 }
 
-impl Witness for Report<'_, '_> {
+impl Witness for Report<'_> {
     fn saw<T>(
         &mut self,
         check: Check,
         found: Result<T, Disbelief>,
     ) -> Result<Option<T>, Disbelief> {
         self.saw_signature |= check == Check::Signature;
-        let details = details(check, self.jwt, self.expected, self.keys);
+        let details = details(check, self.token, self.expected);
         match found {
             Ok(found) => {
                 self.explanation.passed(word(check), details);

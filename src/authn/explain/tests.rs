@@ -1,11 +1,12 @@
 use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::*;
+use crate::authn::keys::KeySet;
 use crate::authn::test_keys::{NOW, RESOURCE, Signer, claims, issuer, now};
 use crate::authn::{Digest, Token};
 use crate::config::{Glob, Value as _};
@@ -86,7 +87,7 @@ fn around() -> Surroundings {
 
 async fn of(token: &str, config: &Config, required: &[&str]) -> Explanation {
     let required = required.iter().copied().collect();
-    let against = Against { required: &required, resource: RESOURCE, now: now() };
+    let against = Against { required: &required, resource: Some(RESOURCE), now: now() };
     explain(token.as_bytes(), config, against, &around()).await
 }
 
@@ -134,5 +135,44 @@ async fn a_token_of_nobody_that_is_known_is_explained() {
         assert!(!explanation.passes());
         let text_found = explanation.to_string();
         assert!(text_found.contains(text) && !text_found.contains("mallory"), "{explanation}");
+    }
+}
+
+#[test]
+fn what_an_issuer_says_of_a_token_is_checked_like_a_token() {
+    let said = |change: &Value| {
+        let mut said: Map<String, Value> = serde_json::from_str(&claims(change)).unwrap();
+        said.insert("active".to_owned(), true.into());
+        said
+    };
+    let issuer = issuer();
+    let explained = |change: &Value, required: &[&str]| {
+        let expected = Expected { issuer: &issuer, resource: RESOURCE, leeway: LEEWAY, now: now() };
+        let (mut explanation, needed) =
+            (Explanation::default(), required.iter().copied().collect());
+        report::answer(&mut explanation, &said(change), &expected, &needed);
+        explanation
+    };
+    let good = explained(&json!({"token_type": "Bearer"}), &["mcp:read"]);
+    assert!(good.passes());
+    insta::assert_snapshot!(good);
+    for (change, required, line) in [
+        (json!({"aud": null}), "mcp:read", "FAIL  audience     has to be https://gate.example/mcp"),
+        (json!({"token_type": "DPoP"}), "mcp:read", "FAIL  type         DPoP, of"),
+        (json!({"exp": NOW - 60}), "mcp:read", "FAIL  expiry       1m ago"),
+        (json!({}), "mcp:admin", "FAIL  required     lacks mcp:admin"),
+    ] {
+        let explanation = explained(&change, &[required]);
+        assert!(!explanation.passes(), "{explanation}");
+        assert!(explanation.to_string().contains(line), "{explanation}");
+    }
+}
+
+#[tokio::test]
+async fn what_no_header_can_carry_is_no_token() {
+    for mode in [Mode::Oauth, Mode::Tokens] {
+        let explanation = of("two words", &Config { mode, ..Config::default() }, &[]).await;
+        assert!(!explanation.passes());
+        assert!(explanation.to_string().contains("characters that no token has"), "{explanation}");
     }
 }

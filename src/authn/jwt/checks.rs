@@ -2,51 +2,11 @@
 
 use serde_json::Value;
 
-use super::{Disbelief, Expected, Jwt, audience, grants, times};
+use super::Jwt;
+use crate::authn::claims::{self, Check, Disbelief, Expected, Seen, Witness};
 use crate::authn::keys::{Candidates, Jwk, KeySet};
 use crate::authn::{Algorithm, Fault, Issuer};
 use crate::call::Principal;
-
-/// One thing that is checked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(in crate::authn) enum Check {
-    Header,
-    Algorithm,
-    Type,
-    Issuer,
-    Expiry,
-    Key,
-    Signature,
-    NotBefore,
-    Issued,
-    Audience,
-    Claims,
-    Client,
-    Subject,
-    Scopes,
-    Groups,
-}
-
-/// Watches a token being checked.
-pub(in crate::authn) trait Witness {
-    /// Takes note of what a check came to. What it is makes further checks possible; an error ends
-    /// them all.
-    fn saw<T>(&mut self, check: Check, found: Result<T, Disbelief>)
-    -> Result<Option<T>, Disbelief>;
-}
-
-/// Ends with the first check that fails, and costs nothing.
-pub(super) struct Strict;
-
-impl Witness for Strict {
-    fn saw<T>(
-        &mut self,
-        _check: Check,
-        found: Result<T, Disbelief>,
-    ) -> Result<Option<T>, Disbelief> {
-        found.map(Some)
-    }
-}
 
 const CRITICAL: Fault = Fault::new(
     "critical",
@@ -64,9 +24,6 @@ const SIGNATURE: Fault = Fault::new(
     "signature",
     "the signature of the token is not the one that the issuer's key makes",
 );
-/// For tokens whose key nobody knows, after asking for new ones.
-pub(super) const UNKNOWN_KEY: Fault =
-    Fault::new("key", "the issuer publishes no key that the token could be signed with");
 
 impl Jwt<'_> {
     /// Checks everything, before the eyes of `witness`: `Ok(None)` if that went on after a failure.
@@ -86,35 +43,16 @@ impl Jwt<'_> {
         let algorithm = seen.check(Check::Algorithm, self.algorithm(issuer))?;
         let typ = seen.check(Check::Type, self.check_type(issuer))?;
         let from = seen.check(Check::Issuer, self.check_issuer(issuer))?;
-        let expires = seen.check(Check::Expiry, times::expiry(claims, expected))?;
+        let expires = seen.check(Check::Expiry, claims::expiry(claims, expected))?;
         let signed = match algorithm {
             Some(algorithm) => self.examine_signature(algorithm, keys, &mut seen)?,
             None => None,
         };
-        let begun = seen.check(Check::NotBefore, times::not_before(claims, expected))?;
-        let made = seen.check(Check::Issued, times::issued(claims, expected))?;
-        let audience = seen.check(Check::Audience, audience::check(claims, expected))?;
-        let allowed = seen.check(Check::Claims, grants::check(claims, issuer))?;
-        let client = seen.check(Check::Client, grants::client(claims))?;
-        let named = grants::subject(claims, issuer, client.unwrap_or_default());
-        let subject = seen.check(Check::Subject, named)?;
-        let scopes = seen.check(Check::Scopes, grants::scopes(claims, issuer))?;
-        let groups = seen.check(Check::Groups, grants::groups(claims, issuer))?;
-        let passed = [header, typ, from, signed, begun, made, audience, allowed];
-        let principal = || {
-            let (subject, kind) = subject?;
-            passed.into_iter().collect::<Option<()>>()?;
-            Some(Principal {
-                issuer: (*issuer.issuer).into(),
-                subject: subject.into(),
-                client: client?.into(),
-                kind,
-                scopes: scopes?,
-                groups: groups?,
-                expires: Some(expires?),
-            })
-        };
-        Ok(principal())
+        let granted = claims::examine(claims, &issuer.subject_claim, expected, &mut seen)?;
+        let passed = [header, typ, from, signed].into_iter().collect::<Option<()>>();
+        let principal = granted.zip(expires).zip(passed);
+        Ok(principal
+            .map(|((granted, expires), ())| Principal { expires: Some(expires), ..granted }))
     }
 
     /// RFC 7515 §4.1.11, RFC 7797 §3. Where a token says its key is (`jku`, `x5u`, `jwk`, `x5c`) is
@@ -183,26 +121,6 @@ impl Jwt<'_> {
             Candidates::Keys(keys) => Ok(keys),
             Candidates::OtherAlgorithm => Err(Disbelief::Fault(ALGORITHM)),
             Candidates::Unknown => Err(Disbelief::UnknownKey),
-        }
-    }
-}
-
-/// The witness, and who the token has to be of.
-struct Seen<'a, W> {
-    witness: &'a mut W,
-    issuer: &'a Issuer,
-}
-
-impl<W: Witness> Seen<'_, W> {
-    fn check<T>(&mut self, check: Check, found: Result<T, Fault>) -> Result<Option<T>, Disbelief> {
-        let found = found.map_err(|fault| self.own(Disbelief::Fault(fault)));
-        self.witness.saw(check, found)
-    }
-
-    fn own(&self, disbelief: Disbelief) -> Disbelief {
-        match disbelief {
-            Disbelief::UnknownKey => Disbelief::UnknownKey,
-            Disbelief::Fault(fault) => Disbelief::Fault(fault.of(&self.issuer.issuer)),
         }
     }
 }

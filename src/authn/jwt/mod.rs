@@ -1,22 +1,16 @@
 //! JSON Web Tokens as access tokens (RFC 7519, RFC 9068).
 
-mod audience;
 mod checks;
-mod grants;
 mod json;
-mod times;
-
-use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
+use super::Fault;
+use super::claims::{Claims, Disbelief, Expected, Strict};
 use super::keys::KeySet;
-use super::{Fault, Issuer};
 use crate::call::Principal;
-
-pub(super) use checks::{Check, Witness};
 
 /// The largest token that is read. Issuers that put a person's groups into it come to a few KiB.
 const MAX_TOKEN_BYTES: usize = 16 * 1024;
@@ -27,7 +21,7 @@ const MAX_HEADER_BYTES: usize = 4 * 1024;
 /// A token that is a JWT by its shape; nothing in it is believed yet.
 pub(super) struct Jwt<'t> {
     header: Map<String, Value>,
-    claims: Map<String, Value>,
+    claims: Claims,
     /// What the signature is under.
     signed: &'t [u8],
     /// The signature as it is written there.
@@ -38,38 +32,6 @@ pub(super) struct Jwt<'t> {
 impl std::fmt::Debug for Jwt<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Jwt").finish_non_exhaustive()
-    }
-}
-
-/// What a token has to agree with.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Expected<'a> {
-    /// Who must have issued it.
-    pub(super) issuer: &'a Issuer,
-    /// The endpoint's resource identifier, the audience unless the issuer has others.
-    pub(super) resource: &'a str,
-    /// How far clocks may be apart.
-    pub(super) leeway: Duration,
-    /// The time.
-    pub(super) now: SystemTime,
-}
-
-/// Why a token is not believed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Disbelief {
-    /// None of the keys is the one it names; there may be new ones.
-    UnknownKey,
-    /// It will not do whatever the keys.
-    Fault(Fault),
-}
-
-impl Disbelief {
-    /// What is wrong with a token of `issuer` when there are no newer keys.
-    pub(super) fn into_fault(self, issuer: &Issuer) -> Fault {
-        match self {
-            Self::Fault(fault) => fault,
-            Self::UnknownKey => checks::UNKNOWN_KEY.of(&issuer.issuer),
-        }
     }
 }
 
@@ -129,17 +91,9 @@ impl<'t> Jwt<'t> {
         self.header.get(name).and_then(Value::as_str)
     }
 
-    /// A claim that is a time.
-    pub(super) fn time(&self, name: &str) -> Option<SystemTime> {
-        times::time(&self.claims, name).ok().flatten()
-    }
-
-    /// The names of claims that do not look as the configuration says.
-    pub(super) fn wrong_claims<'i>(&self, issuer: &'i Issuer) -> Vec<&'i str> {
-        let wrong = |(name, glob): &'i (Box<str>, _)| {
-            (!grants::is_like(&self.claims, name, glob)).then_some(&**name)
-        };
-        issuer.allowed_claims.iter().filter_map(wrong).collect()
+    /// Its claims.
+    pub(super) fn claims(&self) -> &Claims {
+        &self.claims
     }
 
     /// Whoever it is for, if it holds.
@@ -151,7 +105,7 @@ impl<'t> Jwt<'t> {
         expected: &Expected<'_>,
         keys: &KeySet,
     ) -> Result<Principal, Disbelief> {
-        let principal = self.examine(expected, keys, &mut checks::Strict)?;
+        let principal = self.examine(expected, keys, &mut Strict)?;
         Ok(principal.expect("whoever stops at the first failure has none behind them"))
     }
 }

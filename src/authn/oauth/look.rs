@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::introspected;
 use super::verdict::{ASKED, Verdict};
+use crate::authn::claims::{Disbelief, Expected};
 use crate::authn::issuers::{Server, Unavailable};
-use crate::authn::jwt::{Disbelief, Expected, Jwt};
-use crate::authn::{Fault, Refusal};
+use crate::authn::jwt::Jwt;
+use crate::authn::{Fault, Refusal, introspected};
 use crate::call::Principal;
 
 /// Looks at tokens that nothing is remembered of.
@@ -86,7 +86,7 @@ impl Looker {
             match server.introspect(token.to_vec()).await {
                 Ok(Some(answer)) => {
                     let found = introspected::principal(&answer, &self.expected(server, resource));
-                    return found.map_err(|fault| Unknown::For(fault.of(&server.config.issuer)));
+                    return found.map_err(Unknown::For);
                 }
                 Ok(None) if matches!(last, Unknown::Unavailable(_)) => {}
                 Ok(None) => last = Unknown::For(INACTIVE),

@@ -1,7 +1,6 @@
 //! Access tokens of authorization servers.
 
 mod epoch;
-mod introspected;
 mod look;
 mod memory;
 mod seen;

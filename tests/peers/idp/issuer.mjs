@@ -1,4 +1,4 @@
-// `oidc-provider`, set up as an authorization server for MCP: JWT access tokens whose audience is the resource that was
+// `oidc-provider`, set up as an authorization server for MCP: access tokens, JWTs unless told otherwise, whose audience is the resource that was
 // asked for (RFC 9068, RFC 8707), dynamic registration, PKCE, client credentials, introspection, refresh tokens.
 import { randomUUID } from 'node:crypto';
 import { exportJWK, generateKeyPair } from 'jose';
@@ -37,7 +37,7 @@ export class Issuer {
 
   static async create(url, alg, lifetime) {
     const issuer = new Issuer();
-    Object.assign(issuer, { url, alg, lifetime });
+    Object.assign(issuer, { url, alg, lifetime, format: 'jwt' });
     await issuer.rotate(false);
     return issuer;
   }
@@ -78,7 +78,7 @@ export class Issuer {
     if (!URL.canParse(resource)) throw new errors.InvalidTarget();
     const jwt = { sign: { alg: this.alg } };
     const accessTokenTTL = this.lifetime;
-    return { audience: resource, scope: SCOPES.join(' '), accessTokenTTL, accessTokenFormat: 'jwt', jwt };
+    return { audience: resource, scope: SCOPES.join(' '), accessTokenTTL, accessTokenFormat: this.format, jwt };
   }
 
   #settings() {

@@ -5,6 +5,7 @@
 //   /rotate {drop}                            a new key signs from now on; `drop` takes the old ones out of the JWKS
 //   /retire                                   takes the old keys out, and goes on with the one that signs
 //   /lifetime {seconds}                       of access tokens made from now on
+//   /format {name}                            of access tokens made from now on: jwt or opaque
 //   /fail {how}                               busy: every answer is 503 · gone: nobody listens · mute: no answer at all
 //   /heal                                     all is well again, on the same port
 //   /login {user, client, scope, resource}    the whole authorization code flow; answers as the token endpoint does
@@ -46,6 +47,7 @@ const COMMANDS = {
   '/rotate': ({ drop }) => issuer.rotate(drop),
   '/retire': () => issuer.retire(),
   '/lifetime': ({ seconds }) => void (issuer.lifetime = seconds),
+  '/format': ({ name }) => void (issuer.format = name),
   '/fail': async ({ how }) => {
     health = how;
     if (how !== 'gone') return;

@@ -79,16 +79,20 @@ impl IdentityProvider {
         format!("{client}-secret")
     }
 
+    fn credentials(client: &str) -> String {
+        let pair = format!("{client}:{}", Self::secret(client));
+        format!("Basic {}", BASE64_STANDARD.encode(pair))
+    }
+
     /// An access token by client credentials, for `resource`; an opaque one if that is empty.
     pub async fn token(&self, client: &str, scopes: &str, resource: &str) -> String {
-        let credentials = BASE64_STANDARD.encode(format!("{client}:{}", Self::secret(client)));
         let scope = scopes.replace(' ', "+");
         let mut form = format!("grant_type=client_credentials&scope={scope}");
         if !resource.is_empty() {
             form = format!("{form}&resource={}", resource.replace(':', "%3A").replace('/', "%2F"));
         }
         let request = Request::new("POST", &format!("{}/token", self.url))
-            .header("Authorization", &format!("Basic {credentials}"))
+            .header("Authorization", &Self::credentials(client))
             .header("Content-Type", "application/x-www-form-urlencoded")
             .body(form);
         let text = request.send().await.text().await;
@@ -118,6 +122,22 @@ impl IdentityProvider {
     /// How many seconds access tokens live that are made from now on.
     pub async fn lifetime(&self, seconds: u64) {
         self.tell("lifetime", &json!({"seconds": seconds})).await;
+    }
+
+    /// Makes access tokens from now on that only it can read.
+    pub async fn opaque(&self) {
+        self.tell("format", &json!({"name": "opaque"})).await;
+    }
+
+    /// Takes back a token of a client that has a secret (RFC 7009).
+    pub async fn revoke(&self, client: &str, token: &str) {
+        let request = Request::new("POST", &format!("{}/token/revocation", self.url))
+            .header("Authorization", &Self::credentials(client))
+            .header("Content-Type", "application/x-www-form-urlencoded")
+            .body(format!("token={token}"));
+        let mut response = request.send().await;
+        let text = response.text().await;
+        assert_eq!(response.status, 200, "{text}");
     }
 
     /// Signs with a new key from now on. With `drop`, the old ones are taken out of its JWKS.

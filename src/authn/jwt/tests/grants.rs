@@ -1,10 +1,12 @@
 //! What a token that holds comes to.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::rows::HEADER;
 use super::*;
-use crate::authn::Config;
+use crate::authn::{Config, Issuer};
 use crate::call::{Names, PrincipalKind};
 use crate::config::{Glob, Value as _};
 

@@ -5,6 +5,7 @@ mod rows;
 mod seeds;
 
 use std::collections::BTreeSet;
+use std::time::{Duration, SystemTime};
 
 use super::*;
 use crate::authn::test_keys::{ISSUER, RESOURCE, Signer, claims, issuer, now};

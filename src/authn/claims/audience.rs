@@ -1,8 +1,8 @@
 //! Whom a token is for (RFC 7519 §4.1.3, RFC 8707 §2).
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::Expected;
+use super::{Claims, Expected};
 use crate::authn::Fault;
 use crate::authn::identifier::is_same;
 
@@ -15,7 +15,7 @@ const TYPE: Fault =
     Fault::new("audience", "the token needs the claim aud, a string or a list of strings");
 
 /// One of the audiences has to be ours.
-pub(super) fn check(claims: &Map<String, Value>, expected: &Expected<'_>) -> Result<(), Fault> {
+pub(super) fn check(claims: &Claims, expected: &Expected<'_>) -> Result<(), Fault> {
     let audiences = match claims.get("aud") {
         Some(Value::Array(list)) if !list.is_empty() => list.as_slice(),
         Some(one @ Value::String(_)) => std::slice::from_ref(one),

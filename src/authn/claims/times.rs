@@ -2,9 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use serde_json::{Map, Value};
-
-use super::Expected;
+use super::{Claims, Expected};
 use crate::authn::Fault;
 
 /// The end of the year 9999, which is as far as RFC 3339 can write.
@@ -29,10 +27,7 @@ const FUTURE: Fault = Fault::new(
 );
 
 /// A claim that is a `NumericDate` (RFC 7519 §2): seconds, perhaps with a fraction.
-pub(in crate::authn) fn time(
-    claims: &Map<String, Value>,
-    name: &str,
-) -> Result<Option<SystemTime>, NoTime> {
+pub(in crate::authn) fn time(claims: &Claims, name: &str) -> Result<Option<SystemTime>, NoTime> {
     let Some(value) = claims.get(name) else { return Ok(None) };
     let seconds = value.as_f64().filter(|seconds| (0.0..=MAX_SECONDS).contains(seconds));
     let since = Duration::try_from_secs_f64(seconds.ok_or(NoTime)?).map_err(|_| NoTime)?;
@@ -43,22 +38,27 @@ pub(in crate::authn) fn time(
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::authn) struct NoTime;
 
-/// Every token ends.
-pub(super) fn expiry(
-    claims: &Map<String, Value>,
+/// When a token ends that has to say so itself.
+pub(in crate::authn) fn expiry(
+    claims: &Claims,
     expected: &Expected<'_>,
 ) -> Result<SystemTime, Fault> {
-    let expiry = time(claims, "exp").ok().flatten().ok_or(EXPIRY)?;
+    expiry_if_any(claims, expected)?.ok_or(EXPIRY)
+}
+
+/// When a token ends, if that is known.
+pub(in crate::authn) fn expiry_if_any(
+    claims: &Claims,
+    expected: &Expected<'_>,
+) -> Result<Option<SystemTime>, Fault> {
+    let Some(expiry) = time(claims, "exp").map_err(|NoTime| EXPIRY)? else { return Ok(None) };
     if matches!(time(claims, "iat"), Ok(Some(issued)) if issued > expiry) {
         return Err(EXPIRY);
     }
-    if expected.now >= expiry + expected.leeway { Err(EXPIRED) } else { Ok(expiry) }
+    if expected.now >= expiry + expected.leeway { Err(EXPIRED) } else { Ok(Some(expiry)) }
 }
 
-pub(super) fn not_before(
-    claims: &Map<String, Value>,
-    expected: &Expected<'_>,
-) -> Result<(), Fault> {
+pub(super) fn not_before(claims: &Claims, expected: &Expected<'_>) -> Result<(), Fault> {
     match time(claims, "nbf") {
         Err(NoTime) => Err(NOT_BEFORE),
         Ok(Some(begin)) if begin > expected.now + expected.leeway => Err(PREMATURE),
@@ -66,7 +66,7 @@ pub(super) fn not_before(
     }
 }
 
-pub(super) fn issued(claims: &Map<String, Value>, expected: &Expected<'_>) -> Result<(), Fault> {
+pub(super) fn issued(claims: &Claims, expected: &Expected<'_>) -> Result<(), Fault> {
     match time(claims, "iat") {
         Err(NoTime) => Err(ISSUED),
         Ok(Some(issued)) if issued > expected.now + expected.leeway => Err(FUTURE),

@@ -1,9 +1,11 @@
 //! Who a token is for, and what it grants.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use super::Claims;
 use crate::authn::{Fault, Issuer};
 use crate::call::{Names, PrincipalKind};
+use crate::config::Glob;
 
 const CLAIMS: Fault = Fault::new(
     "claims",
@@ -22,17 +24,20 @@ const SCOPES: Fault = Fault::new(
 const GROUPS: Fault =
     Fault::new("groups", "the groups of the token have to be a string or a list of strings");
 
-type Claims = Map<String, Value>;
-
 /// What claims have to look like, as the configuration says.
 pub(super) fn check(claims: &Claims, issuer: &Issuer) -> Result<(), Fault> {
-    let is_right = |(name, glob): &(Box<str>, _)| is_like(claims, name, glob);
-    if issuer.allowed_claims.iter().all(is_right) { Ok(()) } else { Err(CLAIMS) }
+    if wrong(claims, issuer).next().is_none() { Ok(()) } else { Err(CLAIMS) }
 }
 
-/// Whether a claim is there and looks like that.
-pub(in crate::authn) fn is_like(claims: &Claims, name: &str, glob: &crate::config::Glob) -> bool {
-    claims.get(name).and_then(Value::as_str).is_some_and(|text| glob.matches(text))
+/// The names of claims that do not look as the configuration says.
+pub(in crate::authn) fn wrong<'i>(
+    claims: &Claims,
+    issuer: &'i Issuer,
+) -> impl Iterator<Item = &'i str> {
+    let is_like = |(name, glob): &(Box<str>, Glob)| {
+        claims.get(&**name).and_then(Value::as_str).is_some_and(|text| glob.matches(text))
+    };
+    issuer.allowed_claims.iter().filter(move |it| !is_like(it)).map(|(name, _)| &**name)
 }
 
 /// The client that the token was issued to; empty if it does not say.
@@ -44,16 +49,16 @@ pub(super) fn client(claims: &Claims) -> Result<&str, Fault> {
     }
 }
 
-/// The subject, and whether it is a client in its own name. Where the configuration asks for no
-/// other claim than `sub`, a client needs none to be told by.
+/// The subject in the claim `named`, and whether it is a client in its own name. Where no other
+/// claim than `sub` is asked for, a client needs none to be told by.
 pub(super) fn subject<'c>(
     claims: &'c Claims,
-    issuer: &Issuer,
+    named: &str,
     client: &'c str,
 ) -> Result<(&'c str, PrincipalKind), Fault> {
-    let subject = match claims.get(&*issuer.subject_claim) {
+    let subject = match claims.get(named) {
         Some(Value::String(subject)) => subject,
-        None if &*issuer.subject_claim == "sub" => client,
+        None if named == "sub" => client,
         _ => return Err(SUBJECT),
     };
     match subject {
