@@ -164,21 +164,24 @@ pub(crate) fn rate_limited(limit: &'static str) {
     counter!(name::RATE_LIMITED, "limit" => limit).increment(1);
 }
 
-/// A counter for each outcome that an issuer's tokens have had.
+/// The counters of an issuer, by outcome.
 type Outcomes = Vec<(&'static str, Counter)>;
 
 thread_local! {
-    static AUTHN: RefCell<HashMap<Box<str>, Outcomes>> = RefCell::default();
+    // A list: issuers are few, and to hash the name of one costs more than to come by all of them.
+    static AUTHN: RefCell<Vec<(Box<str>, Outcomes)>> = RefCell::default();
 }
 
 /// A request was authenticated, or was not. `issuer` is one of the configuration or a word of ours,
 /// so they are few.
 pub(crate) fn authenticated(outcome: &'static str, issuer: &str) {
     AUTHN.with_borrow_mut(|issuers| {
-        if !issuers.contains_key(issuer) {
-            issuers.insert(issuer.into(), Vec::new());
-        }
-        let outcomes = issuers.get_mut(issuer).expect("it is there by now");
+        let known = issuers.iter().position(|(known, _)| **known == *issuer);
+        let at = known.unwrap_or_else(|| {
+            issuers.push((issuer.into(), Outcomes::new()));
+            issuers.len() - 1
+        });
+        let outcomes = &mut issuers[at].1;
         if let Some((_, counter)) = outcomes.iter().find(|(known, _)| *known == outcome) {
             return counter.increment(1);
         }
