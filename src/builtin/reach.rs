@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::Parts;
 use crate::backends::{Handle, Offer};
-use crate::call::{Call, Endpoint};
+use crate::call::Call;
 use crate::catalogue::{Catalogue, Kind};
 use crate::policy::{Gate, Verdict};
 
@@ -57,15 +57,7 @@ impl Reach {
 
     fn usable(&self, call: &Call, server: &Handle) -> Counts {
         let view = self.catalogue.view(&call.client, &call.principal);
-        let endpoint = Endpoint::Server(Arc::clone(server.name()));
-        let Some(face) = self.catalogue.face(&endpoint, &view) else { return Counts::default() };
-        let count = |kind| {
-            let entries = face.items(kind).iter().filter_map(|item| item.named.entry());
-            let is_usable =
-                |entry: &&Arc<_>| self.gate.decide(&call.principal, entry) == Verdict::Allow;
-            entries.filter(is_usable).count()
-        };
-        Kind::ALL.map(count)
+        self.catalogue.count(server, &view, |entry| self.gate.allows(view.visibility, entry))
     }
 }
 

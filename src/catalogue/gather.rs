@@ -171,7 +171,8 @@ fn of_families<'a>(offers: &'a Offers<'a>) -> Shared<'a> {
     shared
 }
 
-fn entry(kind: Kind, exposed: Arc<str>, member: &Member, item: &Item) -> Arc<Entry> {
+/// What an item of a backend is to the rest of the gateway.
+pub(super) fn entry(kind: Kind, exposed: Arc<str>, member: &Member, item: &Item) -> Arc<Entry> {
     let (original, source) = (item.key.clone(), Source::Backend(member.handle.clone()));
     let is_trusted = kind == Kind::Tool && member.handle.config().trust_annotations;
     let hints = if is_trusted { Hints::of(&item.raw) } else { Hints::WORST };

@@ -15,7 +15,7 @@ use tracing::{info, warn};
 use super::events::{Event, events};
 use super::face::Names;
 use super::faces::{FaceKey, Faces};
-use super::gather::Offers;
+use super::gather::{Offers, entry};
 use super::list::InvalidCursor;
 use super::member::agree;
 use super::wait::Late;
@@ -213,14 +213,35 @@ impl Catalogue {
             Endpoint::Aggregate => Names::Exposed,
             Endpoint::Server(name) => self.member(name).map(|_| Names::Own)?,
         };
-        let offer = |(at, member): (usize, &Member)| {
-            let offer = member.offer(&self.config)?;
-            let is_running = member.handle.state().offer().is_some();
-            let key = view.overlay_key(&member.handle).filter(|_| is_running);
-            Some((at, key.and_then(|key| member.overlay(key)).unwrap_or(offer)))
-        };
+        let offer = |(at, member)| Some((at, self.offer_to(view, member)?));
         let offers: Vec<_> = self.members_at(endpoint).filter_map(offer).collect();
         Some(self.built(names, view.visibility, &offers).1)
+    }
+
+    /// How many things of each kind a backend has that are of use to a client. No face is built for
+    /// it: whoever asks about all backends would drive those out that lists are made of.
+    pub fn count(
+        &self,
+        backend: &Handle,
+        view: &View,
+        is_of_use: impl Fn(&Entry) -> bool,
+    ) -> [usize; Kind::ALL.len()] {
+        let member = self.member(backend.name()).map(|(_, member)| member);
+        let offered = member.and_then(|member| Some((member, self.offer_to(view, member)?)));
+        let Some((member, offer)) = offered else { return Default::default() };
+        Kind::ALL.map(|kind| {
+            let entries =
+                offer.items(kind).iter().map(|it| entry(kind, it.key.clone(), member, it));
+            entries.filter(|entry| is_of_use(entry)).count()
+        })
+    }
+
+    /// What a backend offers to a client.
+    fn offer_to(&self, view: &View, member: &Member) -> Option<Arc<Offer>> {
+        let offer = member.offer(&self.config)?;
+        let is_running = member.handle.state().offer().is_some();
+        let key = view.overlay_key(&member.handle).filter(|_| is_running);
+        Some(key.and_then(|key| member.overlay(key)).unwrap_or(offer))
     }
 
     /// The face of such offers, built if nobody did before.

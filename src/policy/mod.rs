@@ -102,6 +102,11 @@ impl Gate {
         self.judge(self.class(principal), entry)
     }
 
+    /// Whether they to whom these rules apply may use `entry`: the same about many at once.
+    pub fn allows(&self, visibility: Visibility, entry: &Entry) -> bool {
+        self.judge(visibility.class, entry) == Verdict::Allow
+    }
+
     /// Whether `principal` may do what changes the gateway, or tells of all of it; `what` says so in
     /// the refusal, as a sentence does that goes on.
     pub fn decide_admin(&self, principal: &Principal, what: &str) -> Verdict {

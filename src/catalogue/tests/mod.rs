@@ -135,6 +135,25 @@ fn shared(name: &str, backend: &Arc<Backend>, context: &Context) -> Arc<Handle> 
 }
 
 #[tokio::test(start_paused = true)]
+async fn counting_what_many_backends_have_drives_no_list_out() {
+    let context = context();
+    let backend = Backend::with_tools(&["one", "two"]);
+    let handles: Vec<_> =
+        (0..150).map(|at| shared(&format!("b{at}"), &backend, &context)).collect();
+    let gate = Gate::over(handles.clone(), &context);
+    gate.registry.ready().await;
+    settle().await;
+    let rich = View { visibility: Visibility { class: 1, edition: 0 }, ..anybody() };
+    let face = || gate.catalogue.face(&AGGREGATE, &rich).unwrap();
+    let before = face();
+    for handle in &handles {
+        let counts = gate.catalogue.count(handle, &rich, |entry| &*entry.original == "one");
+        assert_eq!(counts, [1, 0, 0, 0]);
+    }
+    assert!(Arc::ptr_eq(&before, &face()));
+}
+
+#[tokio::test(start_paused = true)]
 async fn tools_of_all_backends_are_listed_by_backend_and_found_without_a_list() {
     let context = context();
     let (time, git) = (Backend::with_tools(&["now", "in"]), Backend::with_tools(&["log"]));
