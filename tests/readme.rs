@@ -36,9 +36,16 @@ fn check(path: &Path) -> (String, ExitCode) {
 fn every_example_passes_the_check_without_a_warning() {
     let examples = [blocks(README, "yaml"), blocks(REFERENCE, "yaml")].concat();
     assert!(examples.len() >= 5, "{examples:?}");
+    let certified = rcgen::generate_simple_self_signed(["gateway.example.com".to_owned()])
+        .expect("a certificate");
+    let (certificate, key) = (certified.cert.pem(), certified.signing_key.serialize_pem());
     for example in examples {
         let path = if example.contains("kind:") { "mcpservers/x.yaml" } else { "config.yaml" };
-        let (out, code) = check(ConfigDir::new().file(path, example).path());
+        // What an example names has to be there.
+        let example = &example.replace("/etc/portcullis/tls/", "");
+        let directory = ConfigDir::new().file("tls.crt", &certificate).file("tls.key", &key);
+        let directory = directory.file("ca.crt", &certificate);
+        let (out, code) = check(directory.file(path, example).path());
         assert_eq!(code, ExitCode::SUCCESS, "{example}\n{out}");
         assert!(!out.contains("warning"), "{example}\n{out}");
     }

@@ -39,7 +39,7 @@ fn read(issuer: &Issuer, answer: &Value) -> Result<Principal, &'static str> {
 }
 
 /// The good answer with other members; null takes one away.
-fn with(members: Value) -> Value {
+fn with(members: &Value) -> Value {
     let mut answer = good();
     for (name, value) in members.as_object().unwrap() {
         answer[name] = value.clone();
@@ -100,7 +100,7 @@ fn active_is_not_enough() {
         ("a subject without a name", json!({"sub": ""}), "subject"),
         ("a subject that is a number", json!({"sub": 7}), "subject"),
     ] {
-        assert_eq!(read(&issuer(), &with(members)).unwrap_err(), reason, "{name}");
+        assert_eq!(read(&issuer(), &with(&members)).unwrap_err(), reason, "{name}");
     }
 }
 
@@ -114,16 +114,16 @@ fn what_need_not_be_said_may_be_missing() {
         ("expiry within the leeway", json!({"exp": 1_999_999_971})),
         ("start within the leeway", json!({"nbf": 2_000_000_029})),
     ] {
-        assert!(read(&issuer(), &with(members)).is_ok(), "{name}");
+        assert!(read(&issuer(), &with(&members)).is_ok(), "{name}");
     }
 }
 
 #[test]
 fn an_issuers_own_audiences_replace_the_resource() {
     let issuer = Issuer { allowed_audiences: vec!["api".into()], ..issuer() };
-    assert!(read(&issuer, &with(json!({"aud": "api"}))).is_ok());
+    assert!(read(&issuer, &with(&json!({"aud": "api"}))).is_ok());
     for audience in ["https://gate.example/mcp", "API"] {
-        assert_eq!(read(&issuer, &with(json!({"aud": audience}))), Err("audience"), "{audience}");
+        assert_eq!(read(&issuer, &with(&json!({"aud": audience}))), Err("audience"), "{audience}");
     }
 }
 
@@ -142,7 +142,7 @@ fn a_subject_is_a_person_unless_it_is_the_client() {
     ];
     for (members, claim, subject) in cases {
         let issuer = Issuer { subject_claim: claim.into(), ..issuer() };
-        let found = read(&issuer, &with(members.clone()));
+        let found = read(&issuer, &with(&members));
         let found = found.as_ref().map(|it| (&*it.subject, it.kind)).map_err(|reason| *reason);
         assert_eq!(found, subject, "{members} {claim}");
     }

@@ -101,7 +101,7 @@ impl Guard {
 
     /// Lets a request on, without what has proven who sends it.
     fn admit<B>(&self, principal: Arc<Principal>, mut request: Request<B>) -> Request<B> {
-        self.report.admitted(&principal);
+        Report::admitted(&principal);
         self.authenticator.strip(request.headers_mut());
         request.extensions_mut().insert(principal);
         request

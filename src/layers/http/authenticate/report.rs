@@ -34,7 +34,7 @@ impl Report {
     }
 
     /// Somebody is let in. Nobody has asked an anonymous one anything.
-    pub(super) fn admitted(&self, principal: &Principal) {
+    pub(super) fn admitted(principal: &Principal) {
         if principal.kind != PrincipalKind::Anonymous {
             authenticated("ok", &principal.issuer);
         }
