@@ -3,6 +3,7 @@
 mod epoch;
 mod introspected;
 mod look;
+mod looks;
 mod memory;
 mod seen;
 mod verdict;
