@@ -2,6 +2,7 @@
 
 mod epoch;
 mod look;
+mod looks;
 mod memory;
 mod seen;
 mod verdict;

@@ -7,6 +7,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 use futures_util::FutureExt;
 use moka::future::Cache;
 
+use super::looks::Looks;
 use super::verdict::Verdict;
 use crate::authn::{Digest, Refusal};
 use crate::call::Principal;
@@ -40,7 +41,10 @@ impl Key {
 
 /// Verdicts, shared by all connections. Clones are the same.
 #[derive(Clone)]
-pub(super) struct Verdicts(Cache<Key, Verdict>);
+pub(super) struct Verdicts {
+    known: Cache<Key, Verdict>,
+    looks: Looks,
+}
 
 /// Without those who were here.
 impl std::fmt::Debug for Verdicts {
@@ -51,13 +55,14 @@ impl std::fmt::Debug for Verdicts {
 
 impl Verdicts {
     pub(super) fn new() -> Self {
-        Self(Cache::builder().max_capacity(MOST).time_to_idle(IDLE).build())
+        let known = Cache::builder().max_capacity(MOST).time_to_idle(IDLE).build();
+        Self { known, looks: Looks::default() }
     }
 
     /// The verdict on a token that was looked at before, if it holds at `now`.
     pub(super) fn known(&self, key: &Key, now: SystemTime) -> Option<Verdict> {
         // It waits for nothing but the cache's own upkeep, and then it is not known here and now.
-        let verdict = self.0.get(key).now_or_never().flatten();
+        let verdict = self.known.get(key).now_or_never().flatten();
         verdict.filter(|verdict| verdict.holds(now))
     }
 
@@ -65,21 +70,33 @@ impl Verdicts {
     /// one token at once share one look.
     ///
     /// # Cancel safety
-    /// If whoever looks is dropped, the next one who waits looks instead.
+    /// If whoever looks is dropped, the others who wait go on with the look.
     pub(super) async fn known_or(
         &self,
         key: Key,
         now: SystemTime,
-        look: impl Future<Output = Verdict>,
+        look: impl Future<Output = Verdict> + Send + 'static,
     ) -> Result<Arc<Principal>, Refusal> {
-        let is_over = |verdict: &Verdict| !verdict.holds(now);
-        let entry = self.0.entry(key).or_insert_with_if(look, is_over).await;
-        entry.into_value().found
+        // Somebody else's look may have ended since nothing was known.
+        if let Some(verdict) = self.known(&key, now) {
+            return verdict.found;
+        }
+        let known = self.known.clone();
+        let look = async move {
+            let verdict = look.await;
+            known.insert(key, verdict.clone()).await;
+            verdict
+        };
+        self.looks.join(key, look).await.found
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use parking_lot::Mutex;
+
     use super::*;
 
     #[tokio::test]
@@ -87,11 +104,42 @@ mod tests {
         let (verdicts, now) = (Verdicts::new(), SystemTime::now());
         for count in 0..MOST + 500 {
             let key = Key::of(&count.to_be_bytes(), "", 0);
-            let look = async { Verdict::positive(Principal::anonymous(), now, None) };
+            let look = async move { Verdict::positive(Principal::anonymous(), now, None) };
             verdicts.known_or(key, now, look).await.unwrap();
         }
-        verdicts.0.run_pending_tasks().await;
-        assert!((1..=MOST).contains(&verdicts.0.entry_count()), "{}", verdicts.0.entry_count());
+        verdicts.known.run_pending_tasks().await;
+        let count = verdicts.known.entry_count();
+        assert!((1..=MOST).contains(&count), "{count}");
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_outlasts_any_number_that_leave() {
+        let (verdicts, now) = (Verdicts::new(), SystemTime::now());
+        let key = Key::of(b"token", "", 0);
+        let looking = Arc::new(Mutex::new(0));
+        let mut waiting: BTreeMap<usize, _> = (0..300)
+            .map(|number| {
+                let (verdicts, looking) = (verdicts.clone(), Arc::clone(&looking));
+                let look = async move {
+                    *looking.lock() = number;
+                    std::future::pending().await
+                };
+                (number, Box::pin(async move { verdicts.known_or(key, now, look).await }))
+            })
+            .collect();
+        while waiting.len() > 1 {
+            for one in waiting.values_mut() {
+                assert!(futures_util::poll!(one).is_pending());
+            }
+            let leaves = *looking.lock();
+            if waiting.remove(&leaves).is_none() {
+                waiting.pop_first();
+            }
+        }
+        drop(waiting);
+        assert!(verdicts.looks.is_empty(), "nobody looks");
+        let look = async move { Verdict::positive(Principal::anonymous(), now, None) };
+        verdicts.known_or(key, now, look).await.expect("nobody is waited for in vain");
     }
 
     #[test]
