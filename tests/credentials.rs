@@ -94,7 +94,7 @@ impl Needles {
             // A scheme or a cookie's name is no secret.
             let value = value.rsplit([' ', '=']).next().unwrap_or(value);
             for part in [value].into_iter().chain(value.split('.').filter(|it| it.len() > 20)) {
-                needles.push((format!("{name}"), part.to_owned()));
+                needles.push((name.to_string(), part.to_owned()));
                 for encoded in encodings(part) {
                     needles.push((format!("{name} in base64"), encoded));
                 }
@@ -108,7 +108,7 @@ impl Needles {
         for (name, needle) in &self.0 {
             let found = text.find(&needle.to_ascii_lowercase());
             let around = found.map(|at| text[at.saturating_sub(200)..].chars().take(500));
-            let around = around.map(|it| it.collect::<String>());
+            let around = around.map(Iterator::collect::<String>);
             assert_eq!(around, None, "{place} has the value of {name}");
         }
     }

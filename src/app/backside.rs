@@ -55,11 +55,12 @@ pub(super) struct Backside {
 }
 
 impl Backside {
-    /// Starts the backends and everything that follows what becomes of them.
+    /// Starts the backends and everything that follows what becomes of them. If only this machine
+    /// can connect, `loopback` is the port, or 0 if there is none.
     pub(super) fn start(
         loaded: &Loaded,
         trust: Arc<Trust>,
-        is_loopback: bool,
+        loopback: Option<u16>,
         way: &WayIn,
     ) -> anyhow::Result<Self> {
         let config = &loaded.config;
@@ -74,13 +75,14 @@ impl Backside {
         );
         let registry = registry(&loaded.servers, &context);
         let news = CancellationToken::new();
-        let resources = config.resources(is_loopback);
+        let resources = config.resources(loopback);
         let authenticator = authenticator(config, resources, &trust, &background, &news);
         // Behind a proxy everybody comes from loopback, and nobody else comes by another name.
         let has_proxy = config.aggregator.public_url.is_some()
             || !config.trusted_proxies.is_empty()
             || !config.http.allowed_hosts.is_empty();
-        let mut gate = Gate::new(is_loopback && !has_proxy).with_denylist(config.denylist.clone());
+        let mut gate =
+            Gate::new(loopback.is_some() && !has_proxy).with_denylist(config.denylist.clone());
         if config.auth.mode != Mode::None {
             gate = gate.with_rights(&config.scopes, &config.admin);
         }

@@ -120,12 +120,13 @@ impl Config {
         metrics
     }
 
-    /// What the gateway is to clients that ask for a token.
-    pub(crate) fn resources(&self, is_loopback: bool) -> authn::Resources {
+    /// What the gateway is to clients that ask for a token; `loopback` is its port if only this
+    /// machine can connect.
+    pub(crate) fn resources(&self, loopback: Option<u16>) -> authn::Resources {
         let main = self.aggregator.transport.path().unwrap_or_default();
         let issuers = self.auth.issuers.iter().map(|it| Arc::clone(&it.issuer));
         authn::Resources::new(self.aggregator.public_url.clone())
-            .at(main, is_loopback, &self.http.allowed_hosts)
+            .at(main, loopback, &self.http.allowed_hosts)
             .guarded_by(issuers, &self.scopes.required)
     }
 }

@@ -43,9 +43,10 @@ pub async fn serve(
     say(&print::addresses(transport, &config.auth, listeners.as_ref(), metrics_listeners.as_ref()));
     let way = print::way_in(transport, listeners.as_ref(), config.aggregator.public_url.as_ref());
     // Nobody but whoever started the gateway can speak to it if nothing listens.
-    let is_loopback = listeners.as_ref().is_none_or(Listeners::is_loopback);
+    let loopback = listeners.as_ref().map_or(Some(0), |it| it.is_loopback().then(|| it.port()));
+    let is_loopback = loopback.is_some();
     let trust = Arc::new(Trust::new(extra_ca_files)?);
-    let backside = Backside::start(&loaded, trust, is_loopback, &way)?;
+    let backside = Backside::start(&loaded, trust, loopback, &way)?;
     secure::follow(&backside, "mcp", listeners.as_ref());
     secure::follow(&backside, "metrics", metrics_listeners.as_ref());
 

@@ -52,10 +52,16 @@ impl Resources {
     }
 
     /// `main` is the path of the endpoint that clients are told of. A token may be for a host that
-    /// is one of `listed`, or a name of loopback if only this machine can connect.
+    /// is one of `listed`, or for a name of loopback with the port `loopback`, if only this machine
+    /// can connect: another port of it is another service, whose tokens are none of ours.
     #[must_use]
-    pub fn at(self, main: &'static str, is_loopback: bool, listed: &[String]) -> Self {
-        Self { main, hosts: Hosts::new(is_loopback, listed.to_vec()), ..self }
+    pub fn at(self, main: &'static str, loopback: Option<u16>, listed: &[String]) -> Self {
+        let hosts = Hosts::new(loopback.is_some(), listed.to_vec());
+        let hosts = match loopback {
+            Some(port) => hosts.at_port(port),
+            None => hosts,
+        };
+        Self { main, hosts, ..self }
     }
 
     /// The issuers whose tokens count, byte for byte as they are configured, and the scopes that

@@ -49,6 +49,7 @@ fn without_brackets(host: &str) -> &str {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Hosts {
     is_loopback: bool,
+    port: Option<u16>,
     listed: Box<[String]>,
 }
 
@@ -56,7 +57,14 @@ impl Hosts {
     /// `is_loopback` tells whether only this machine can connect; `listed` are `name` (any port) or
     /// `name:port`.
     pub(crate) fn new(is_loopback: bool, listed: Vec<String>) -> Self {
-        Self { is_loopback, listed: listed.into() }
+        Self { is_loopback, port: None, listed: listed.into() }
+    }
+
+    /// The same where a name of loopback counts with this port alone, if it is not 0: another port
+    /// of this machine is somebody else.
+    #[must_use]
+    pub(crate) fn at_port(self, port: u16) -> Self {
+        Self { port: Some(port).filter(|port| *port != 0), ..self }
     }
 
     /// Whether only this machine can connect.
@@ -72,14 +80,20 @@ impl Hosts {
     /// Whether `host[:port]` is one of them: it is listed, or a name of loopback where that is what
     /// we listen on. Case means nothing.
     pub(crate) fn contains(&self, authority: &str) -> bool {
-        if self.is_loopback && is_loopback_authority(authority) {
+        let (host, port) = split_port(authority).unwrap_or((authority, None));
+        if self.is_loopback && is_loopback_authority(authority) && self.is_at(port) {
             return true;
         }
-        let host = without_brackets(split_port(authority).map_or(authority, |(host, _)| host));
+        let host = without_brackets(host);
         self.listed.iter().any(|entry| {
             entry.eq_ignore_ascii_case(authority)
                 || without_brackets(entry).eq_ignore_ascii_case(host)
         })
+    }
+
+    /// Whether that is our port; no port is the one of `http` or `https`.
+    fn is_at(&self, port: Option<u16>) -> bool {
+        self.port.is_none_or(|ours| port.map_or(matches!(ours, 80 | 443), |port| port == ours))
     }
 }
 

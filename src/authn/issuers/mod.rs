@@ -15,6 +15,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::{self, Instant};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::keys::KeySet;
 use super::{Issuer, Jwks, Surroundings};
@@ -164,6 +165,8 @@ impl Server {
         };
         let asking = async move { introspector.ask(&token).await };
         let answer = self.around.tasks.spawn_on(asking, &self.around.runtime);
+        // Whoever leaves takes the question along: nobody may leave many behind.
+        let answer = AbortOnDropHandle::new(answer);
         Box::pin(async move { answer.await.unwrap_or(Err(nobody)) })
     }
 

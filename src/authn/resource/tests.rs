@@ -6,7 +6,7 @@ const LOCAL: Origin<'_> = Origin { scheme: "http", authority: "localhost:8090" }
 fn resources(public: Option<&str>) -> Resources {
     let scopes = ["mcp", "offline_access"].into_iter().collect();
     Resources::new(public.map(|url| url.parse().unwrap()))
-        .at("/mcp", true, &["gate.example".to_owned()])
+        .at("/mcp", Some(8090), &["gate.example".to_owned()])
         .guarded_by(["https://login.example/".into()], &scopes)
 }
 
@@ -109,7 +109,8 @@ fn a_token_is_for_the_endpoint_that_is_called() {
 fn what_a_client_connects_to_tells_what_its_token_is_for() {
     for (public, url, audience) in [
         (None, "http://localhost:8090/mcp", Some("http://localhost:8090/mcp")),
-        (None, "http://LOCALHOST:80/mcp", Some("http://localhost/mcp")),
+        (None, "http://LOCALHOST:8090/mcp", Some("http://localhost:8090/mcp")),
+        (None, "http://localhost:9999/mcp", None),
         (None, "https://gate.example/servers/a/mcp", Some("https://gate.example/servers/a/mcp")),
         (None, "http://localhost:8090/message?x=1", Some("http://localhost:8090/sse")),
         (None, "http://localhost:8090/health", None),
@@ -144,10 +145,12 @@ fn a_host_that_anybody_can_make_up_makes_no_audience() {
     let loopback = resources(None);
     let beyond = |hosts: &[&str]| {
         let hosts: Vec<_> = hosts.iter().map(ToString::to_string).collect();
-        Resources::new(None).at("/mcp", false, &hosts)
+        Resources::new(None).at("/mcp", None, &hosts)
     };
     for (name, resources, authority, is_ours) in [
-        ("loopback", loopback.clone(), "127.0.0.1:1", true),
+        ("loopback", loopback.clone(), "127.0.0.1:8090", true),
+        ("another service of this machine", loopback.clone(), "127.0.0.1:1", false),
+        ("the default port", loopback.clone(), "localhost", false),
         ("listed", loopback.clone(), "Gate.example:1", true),
         ("neither", loopback.clone(), "evil.example", false),
         ("none", loopback, "", false),

@@ -71,7 +71,9 @@ fn bare(input: &[u8]) -> &[u8] {
 
 /// What a token has to be for if the client connects to `url`, or to what it would be told.
 fn resource(config: &Config, url: Option<Url>) -> anyhow::Result<Option<String>> {
-    let resources = config.resources(config.aggregator.host.is_loopback());
+    let aggregator = &config.aggregator;
+    let loopback = aggregator.host.is_loopback().then_some(aggregator.port);
+    let resources = config.resources(loopback);
     let url = url.map_or_else(|| address(config, resources.main()), Ok)?;
     Ok(resources.audience_at(&url))
 }
