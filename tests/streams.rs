@@ -3,7 +3,7 @@
 use portcullis_test_support::scenes::{QUICK, demo, listener, odd_gateway, rest};
 use portcullis_test_support::wire::Response;
 use portcullis_test_support::{
-    Backend, ConfigDir, Event, Gateway, Peers, RawClient, member, within,
+    Backend, ConfigDir, Event, Gateway, Peers, RawClient, member, until, within,
 };
 use serde_json::{Value, json};
 
@@ -216,15 +216,16 @@ async fn a_silent_call_is_cancelled_at_a_backend_over_http_too() {
     let params = json!({"name": "x_web_hang"});
     let silent = client.start("tools/call", &params);
     let cancel = async {
+        // One that is cancelled on its way never gets to the backend, which then hears nothing.
+        let hangs = || web.process().stderr().iter().any(|line| line.contains("hanging"));
+        until("the call at the backend", hangs).await;
+        client.notify("notifications/cancelled", &json!({"requestId": 2})).await;
         within("the cancellation at the backend", async {
-            loop {
-                // Until it has arrived there is nothing to cancel.
-                client.notify("notifications/cancelled", &json!({"requestId": 2})).await;
-                let heard = client.call_tool("x_web_heard", &json!({})).await;
-                if heard.contains("notifications/cancelled") {
-                    return;
-                }
-            }
+            while !client
+                .call_tool("x_web_heard", &json!({}))
+                .await
+                .contains("notifications/cancelled")
+            {}
         })
         .await;
     };

@@ -237,6 +237,7 @@ async fn the_metrics_listener_speaks_tls_and_health_asks_where_no_certificate_is
         let health = Command::new(BINARY)
             .args(["health", "--config"])
             .arg(config.path())
+            .env_clear()
             .env("PORTCULLIS_AGGREGATOR_PORT", port(gateway.origin()))
             .env("PORTCULLIS_METRICS_PORT", port(gateway.metrics_origin()))
             .output()
@@ -248,7 +249,8 @@ async fn the_metrics_listener_speaks_tls_and_health_asks_where_no_certificate_is
 #[test]
 fn the_mode_mtls_needs_authorities_for_clients() {
     let config = Authority::new().config(&format!("{TLS}auth: {{mode: mtls}}\n"));
-    let check = Command::new(BINARY).arg("check").arg(config.path()).output().expect("it runs");
+    let check =
+        Command::new(BINARY).env_clear().arg("check").arg(config.path()).output().expect("it runs");
     let said = String::from_utf8_lossy(&check.stdout).into_owned();
     assert!(!check.status.success(), "{said}");
     assert!(said.contains("auth.mode: is mtls, which needs aggregator.tls.clientCaFile"), "{said}");

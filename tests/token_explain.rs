@@ -123,13 +123,15 @@ fn a_token_has_to_be_for_what_clients_of_this_configuration_connect_to() {
     let public = "aggregator: {publicUrl: \"https://gate.example/gw\"}\n";
     let listed = "aggregator: {host: 0.0.0.0}\nhttp: {allowedHosts: [gate.example]}\n";
     let sse = "aggregator: {transport: sse, port: 7000}\n";
-    let other = ["--resource", "http://127.0.0.1:1/servers/a/mcp"];
+    let other = ["--resource", "http://127.0.0.1:8090/servers/a/mcp"];
+    let neighbour = ["--resource", "http://127.0.0.1:1/mcp"];
     let foreign = ["--resource", "https://evil.example/mcp"];
     for (more, arguments, audience, code) in [
         ("", &[][..], HERE, 0),
         ("", &[], "http://127.0.0.1:8090/mcp", 1),
-        ("", &other, "http://127.0.0.1:1/servers/a/mcp", 0),
+        ("", &other, "http://127.0.0.1:8090/servers/a/mcp", 0),
         ("", &other, HERE, 1),
+        ("", &neighbour, "http://127.0.0.1:1/mcp", 1),
         ("", &foreign, "https://evil.example/mcp", 1),
         (sse, &[], "http://localhost:7000/sse", 0),
         (public, &[], "https://gate.example/gw/mcp", 0),
@@ -182,7 +184,10 @@ async fn what_is_said_of_a_real_token_is_what_the_gateway_does() {
     let issuer = IdentityProvider::start(&peers).await;
     let trusted = "allowPrivateIPJWKS: true";
     let asked = "introspection: {clientId: gateway, clientSecret: gateway-secret}";
-    let config = guarded(issuer.url(), &[]).replace(trusted, &format!("{trusted}, {asked}"));
+    // As the gateway of the test has it: any free port.
+    let config = guarded(issuer.url(), &[])
+        .replace(trusted, &format!("{trusted}, {asked}"))
+        .replace("{exposure: native}", "{exposure: native, port: 0}");
     let config = ConfigDir::new().config(&config);
     let gateway = Gateway::start(BINARY, config.path()).await;
     let here = ["--resource", gateway.url()];
