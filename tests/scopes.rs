@@ -505,12 +505,35 @@ async fn who_may_not_use_a_server_does_not_hear_that_its_lists_changed() {
 }
 
 #[tokio::test]
-async fn on_a_stream_that_has_begun_the_error_names_the_scopes() {
+async fn over_sse_the_message_itself_is_answered_with_the_challenge() {
     let Some(peers) = Peers::installed() else { return };
     let (_config, gateway) = everything(&peers, "native", "").await;
     let mut duplex = RawDuplex::open_sse_as("poor-token", &gateway.sse_url()).await;
-    duplex.initialize("2024-11-05", &json!({})).await;
-    let refusal = duplex.call_tool("x_notes_read_note", &json!({})).await;
+    duplex.initialize("2025-03-26", &json!({})).await;
+    let call = |id: u64, name: &str, arguments: Value| {
+        let params = json!({"name": name, "arguments": arguments});
+        json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params})
+    };
+    for (id, message) in [
+        (100, call(100, "x_notes_read_note", json!({}))),
+        (101, call(101, "call_tool", json!({"name": "x_notes_read_note", "arguments": {}}))),
+    ] {
+        let mut refused = duplex.send(message.to_string()).await.expect("a refusal");
+        assert_eq!(refused.status, 403);
+        let challenge = refused.header("www-authenticate").expect("a challenge").to_owned();
+        let named = r#"scope="in notes", error="insufficient_scope""#;
+        assert!(challenge.starts_with("Bearer ") && challenge.contains(named), "{challenge}");
+        let body = String::from_utf8(refused.bytes().await).expect("UTF-8");
+        assert_eq!(member(&body, "id"), Some(&*id.to_string()), "{body}");
+        assert!(body.contains(r#"{"requiredScopes":["in","notes"]}"#), "{body}");
+    }
+
+    // On the stream, which has none of that, a batch is answered, and what is allowed.
+    let batch = json!([call(102, "x_notes_read_note", json!({}))]);
+    assert!(duplex.send(batch.to_string()).await.is_none());
+    let refusal = duplex.answer_to_me().await;
     assert!(refusal.contains(r#"{"requiredScopes":["in","notes"]}"#), "{refusal}");
     assert!(refusal.contains("-31006"), "{refusal}");
+    let answer = duplex.call("tools/list", &json!({})).await;
+    assert!(member(&answer, "result").is_some(), "{answer}");
 }

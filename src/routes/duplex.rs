@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::expiry::{Expiry, notice};
 use super::mcp::{Begun, Caller, Ending, Inbound, Mcp, Stack, dropped};
@@ -31,7 +31,13 @@ pub(super) struct Said {
     pub(super) caller: Caller,
     /// What it was.
     pub(super) what: Result<Inbound, Error>,
+    /// Where a request that lacks scopes is refused, instead of on the stream: only there can a
+    /// challenge say how to get them.
+    pub(super) lacking: Option<Lacking>,
 }
+
+/// Takes the refusal of a request that lacks scopes.
+pub(super) type Lacking = oneshot::Sender<Error>;
 
 /// A message that waits, and the room that it takes up until it is heard.
 pub(super) type Waiting = (Said, OwnedSemaphorePermit);
@@ -135,9 +141,9 @@ impl<S: Stack> Duplex<S> {
         outbox.finish(self.is_expired.then(notice));
     }
 
-    async fn take(&mut self, Said { caller, what }: Said) {
+    async fn take(&mut self, Said { caller, what, lacking }: Said) {
         match what {
-            Ok(Inbound::One(message)) => self.one(caller, message).await,
+            Ok(Inbound::One(message)) => self.one(caller, message, lacking).await,
             Ok(Inbound::Batch(messages)) => self.batch(&caller, messages).await,
             Err(error) => self.refuse(&error),
         }
@@ -157,7 +163,7 @@ impl<S: Stack> Duplex<S> {
         }
         for message in messages {
             match message {
-                Ok(message) => self.one(caller.clone(), message).await,
+                Ok(message) => self.one(caller.clone(), message, None).await,
                 Err(invalid) => self.refuse(&invalid.into()),
             }
         }
@@ -167,15 +173,22 @@ impl<S: Stack> Duplex<S> {
         self.outbox.answer(error.to_json_rpc(None));
     }
 
-    async fn one(&mut self, caller: Caller, message: Message) {
+    async fn one(&mut self, caller: Caller, message: Message, lacking: Option<Lacking>) {
         let id = message.id();
         let taken = match self.session {
-            Some((session, _)) => self.message(caller, &session, message),
+            Some((session, _)) => self.message(caller, &session, message, lacking.is_some()),
             None => self.before_session(&caller, message).await,
         };
-        if let Err(error) = taken {
-            self.outbox.answer(error.to_json_rpc(id.as_ref()));
-        }
+        let Err(error) = taken else { return };
+        let error = match (lacking, error) {
+            (Some(lacking), error @ Error::Call(call::Error::Scope { .. })) => {
+                // Whoever does not wait for it any more is told on the stream.
+                let Err(error) = lacking.send(error) else { return };
+                error
+            }
+            (_, error) => error,
+        };
+        self.outbox.answer(error.to_json_rpc(id.as_ref()));
     }
 
     fn message(
@@ -183,6 +196,7 @@ impl<S: Stack> Duplex<S> {
         caller: Caller,
         session: &Session,
         message: Message,
+        is_told_at_once: bool,
     ) -> Result<(), Error> {
         match message.kind() {
             Kind::Notification => self.mcp.notification(session, &message),
@@ -199,7 +213,10 @@ impl<S: Stack> Duplex<S> {
             }
             Kind::Request => match self.mcp.begin(caller, session, &self.endpoint, message)? {
                 Begun::Message(message) => self.outbox.answer(message),
-                Begun::Call(relay) => {
+                Begun::Call(mut relay) => {
+                    if is_told_at_once && let Some(error) = relay.failed_at_once() {
+                        return Err(error.into());
+                    }
                     if let Some((_, listening)) = &self.session {
                         self.calls.add(*relay, listening.state());
                     }

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, stream};
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response};
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 use url::Url;
 
@@ -16,16 +17,18 @@ use super::duplex::{Duplex, Said, Way};
 use super::event_stream::event_stream;
 use super::expiry::Expiry;
 use super::mcp::{self, Caller, Inbound, Mcp, Stack};
-use crate::call::Endpoint;
+use crate::call::{Endpoint, PrincipalKind};
 use crate::error::Error;
 use crate::layers::http::rate_limit::Charge;
 use crate::layers::http::streams::Stream as OpenStream;
-use crate::mcp::sse;
+use crate::mcp::{Kind, sse};
 use crate::server::Body;
 use crate::sessions::{Connections, Gone, Outbox};
 
 /// How long a message waits for those before it, which wait for the client to read.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long it waits to hear that it lacks scopes, which is decided as soon as it is heard.
+const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// The open streams, and where clients send what belongs to them.
 #[derive(Debug, Default)]
@@ -95,16 +98,23 @@ impl<S: Stack> Mcp<S> {
         mcp::protocol_version(request.headers())?;
         let size = request.body().len();
         let charge = request.extensions().get::<Charge>().cloned();
-        let what = mcp::decode(request.into_body())?;
+        let what = mcp::decode(request.body().clone())?;
         if let (Some(charge), Inbound::Batch(messages)) = (charge, &what) {
             charge.batch(messages.len())?;
         }
-        match timeout(PATIENCE, way.send(Said { caller, what: Ok(what) }, size)).await {
-            Ok(Ok(())) => {
-                let mut response = Response::new(Body::Empty);
-                *response.status_mut() = StatusCode::ACCEPTED;
-                Ok(response)
-            }
+        let id = match &what {
+            Inbound::One(message) if message.kind() == Kind::Request => message.id(),
+            Inbound::One(_) | Inbound::Batch(_) => None,
+        };
+        // Nobody has scopes who does not say who they are.
+        let may_lack = id.is_some() && caller.principal.kind != PrincipalKind::Anonymous;
+        let (lacking, refusal) = oneshot::channel();
+        let said = Said { caller, what: Ok(what), lacking: may_lack.then_some(lacking) };
+        match timeout(PATIENCE, way.send(said, size)).await {
+            Ok(Ok(())) => Ok(match timeout(AT_ONCE, refusal).await {
+                Ok(Ok(error)) => self.refusal(&request, &error, id.as_ref()),
+                _ => mcp::accepted(),
+            }),
             Ok(Err(gone)) => Err(gone.into()),
             Err(_) => Err(Error::Unread),
         }

@@ -69,7 +69,8 @@ async fn hear(mut input: impl AsyncRead + Unpin, max_line: usize, way: Way) -> i
         while let Some(line) = lines.next_line() {
             let bytes = line.as_ref().map_or(0, Bytes::len);
             let Some(what) = read_line(line).transpose() else { continue };
-            if way.send(Said { caller: caller.clone(), what }, bytes).await.is_err() {
+            if way.send(Said { caller: caller.clone(), what, lacking: None }, bytes).await.is_err()
+            {
                 return Ok(());
             }
         }

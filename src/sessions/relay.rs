@@ -6,7 +6,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use futures_util::Stream as _;
@@ -137,6 +137,17 @@ impl Relay {
                 Poll::Ready(Head::Failed(error))
             }
         }
+    }
+
+    /// The error that the call has failed with as soon as it was made. If it has not, nothing of
+    /// what follows is lost.
+    pub fn failed_at_once(&mut self) -> Option<Error> {
+        match self.poll_head(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Head::Failed(error)) => return Some(error),
+            Poll::Ready(Head::Message(message)) => self.work = Work::Last(message),
+            Poll::Ready(Head::Stream | Head::Cancelled) | Poll::Pending => {}
+        }
+        None
     }
 
     /// The response becomes a stream: the frame that opens it, if the client's revision has one.

@@ -14,6 +14,7 @@ pub(super) use accept::{json as accept_json, listen as accept_stream, protocol_v
 pub(super) use decode::{Inbound, decode};
 pub(super) use listen::RETRY;
 pub(super) use notifications::dropped;
+pub(super) use post::accepted;
 pub(super) use request::{Begun, Caller};
 
 use std::sync::Arc;

@@ -133,7 +133,8 @@ impl<S: Stack> Mcp<S> {
     }
 }
 
-fn accepted() -> Response<Body> {
+/// What was said is taken, and has no answer here.
+pub(in crate::routes) fn accepted() -> Response<Body> {
     let mut response = Response::new(Body::Empty);
     *response.status_mut() = StatusCode::ACCEPTED;
     response
