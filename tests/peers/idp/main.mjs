@@ -32,6 +32,9 @@ function serve(request, response) {
 
 const front = createServer(serve);
 const back = createServer(control);
+// While a browser logs in, a client's connection is idle for longer than Node's five seconds, and closing it crosses the
+// client's next request.
+for (const server of [front, back]) server.keepAliveTimeout = 120_000;
 
 async function listen(server, port) {
   server.listen(port, '127.0.0.1');
