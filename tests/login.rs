@@ -3,6 +3,7 @@
 use portcullis_test_support::scenes::{demo, guarded, until_let_in};
 use portcullis_test_support::{Client, ConfigDir, Gateway, IdentityProvider, Login, Peers};
 use serde_json::json;
+use tokio::sync::{Mutex, MutexGuard};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_portcullis");
 
@@ -12,10 +13,15 @@ struct Bench {
     issuer: IdentityProvider,
     gateway: Gateway,
     _config: ConfigDir,
+    _turn: MutexGuard<'static, ()>,
 }
+
+/// Clients give up on a login that takes long, and many at once do on a machine with few cores.
+static TURN: Mutex<()> = Mutex::const_new(());
 
 impl Bench {
     async fn start(peers: &Peers, algorithm: &str) -> Self {
+        let turn = TURN.lock().await;
         let issuer = IdentityProvider::with(peers, algorithm).await;
         let config = guarded(issuer.url(), &[]);
         let config = ConfigDir::new().config(&config).stdio("demo", &demo(), &json!({}));
@@ -23,7 +29,7 @@ impl Bench {
         gateway.until_connected().await;
         let robot = issuer.token(IdentityProvider::ROBOT, "mcp:read", gateway.url()).await;
         until_let_in(gateway.url(), &robot).await;
-        Self { peers: peers.clone(), issuer, gateway, _config: config }
+        Self { peers: peers.clone(), issuer, gateway, _config: config, _turn: turn }
     }
 
     async fn log_in(&self, client: Client, url: &str, login: Login<'_>) {
