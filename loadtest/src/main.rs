@@ -1,34 +1,44 @@
-//! A closed-loop load test of one MCP endpoint: each connection sends its next `tools/call` when
-//! the last one has been answered, and every answer is checked.
+//! Puts MCP endpoints under load: `call` calls tools and checks every answer.
 
 mod args;
-mod client;
-mod report;
-mod run;
 
+use std::fmt::Display;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::Parser;
+use portcullis_loadtest::load;
+use serde::Serialize;
 
-use crate::args::Args;
+use crate::args::{Args, Command};
 
 // One thread: the generator shares its machine with what it measures.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let args = Args::parse();
-    let json = args.json;
-    match run::run(args).await {
-        Ok(report) => {
-            if json {
-                println!("{}", report.to_json());
-            } else {
-                print!("{report}");
-            }
-            ExitCode::from(u8::from(report.has_failed()))
-        }
+    match run(Args::parse().command).await {
+        Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+async fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Call(call) => {
+            let report = load::run(&call.endpoint()?, &call.load()).await?;
+            print(&report, call.json)?;
+            Ok(ExitCode::from(u8::from(report.has_failed())))
+        }
+    }
+}
+
+fn print(report: &(impl Display + Serialize), json: bool) -> anyhow::Result<()> {
+    if json {
+        println!("{}", serde_json::to_string(report).context("a report that is no JSON")?);
+    } else {
+        print!("{report}");
+    }
+    Ok(())
 }
