@@ -8,7 +8,7 @@ use std::{env, fs};
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use http::Uri;
-use portcullis_loadtest::load::{Bearer, End, Endpoint, Load, Method, Pace, expand};
+use portcullis_loadtest::load::{self, Bearer, End, Endpoint, Load, Method, Pace, expand};
 
 /// How long a run takes unless told otherwise.
 const DEFAULT_DURATION: Duration = Duration::from_secs(5);
@@ -27,6 +27,8 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Calls tools, checks every answer and says how long they took
     Call(Call),
+    /// Opens sessions and streams and keeps them open and idle, until stdin ends or for --duration
+    Hold(Hold),
 }
 
 #[derive(Debug, clap::Args)]
@@ -73,6 +75,30 @@ pub(crate) struct Call {
     pub(crate) json: bool,
 }
 
+#[derive(Debug, clap::Args)]
+pub(crate) struct Hold {
+    #[command(flatten)]
+    target: Target,
+    /// How many sessions to open
+    #[arg(long)]
+    sessions: NonZeroUsize,
+    /// Open no stream beside each session
+    #[arg(long)]
+    without_streams: bool,
+    /// How many connections open sessions and streams at the same time
+    #[arg(long, default_value = "32")]
+    connections: NonZeroUsize,
+    /// How long to hold them: 500ms, 5s, 2m [default: until stdin ends]
+    #[arg(long, value_parser = duration)]
+    pub(crate) duration: Option<Duration>,
+    /// A process under test, which is measured with its children; may be given repeatedly
+    #[arg(long = "pid")]
+    processes: Vec<u32>,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// Where to call, and who does.
 #[derive(Debug, clap::Args)]
 struct Target {
@@ -106,6 +132,21 @@ impl Call {
             warmup: self.warmup,
             method: self.method,
             request_size: self.request_size,
+            processes: self.processes.clone(),
+        }
+    }
+}
+
+impl Hold {
+    pub(crate) fn endpoint(&self) -> anyhow::Result<Endpoint> {
+        self.target.endpoint()
+    }
+
+    pub(crate) fn hold(&self) -> load::Hold {
+        load::Hold {
+            sessions: self.sessions.get(),
+            with_streams: !self.without_streams,
+            connections: self.connections,
             processes: self.processes.clone(),
         }
     }
@@ -146,7 +187,7 @@ mod tests {
     fn parse(args: &[&str]) -> Call {
         let always = ["loadtest", "call", "--url", "http://localhost/mcp", "--tool", "echo"];
         let args = Args::try_parse_from(always.iter().chain(args)).expect("arguments are valid");
-        let Command::Call(call) = args.command;
+        let Command::Call(call) = args.command else { panic!("not a call") };
         call
     }
 

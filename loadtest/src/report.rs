@@ -104,13 +104,9 @@ impl fmt::Display for Report {
         }
         if let Some(usage) = &self.processes {
             writeln!(f, "CPU        {:>12.1} us per call", usage.cpu_us_per_call)?;
-            for (name, bytes) in [
-                ("before", usage.rss_before_bytes),
-                ("after", usage.rss_after_bytes),
-                ("peak", usage.peak_rss_bytes),
-            ] {
-                writeln!(f, "RSS {name:<6} {:>12.1} MB", megabytes(bytes))?;
-            }
+            write_rss(f, "before", usage.rss_before_bytes)?;
+            write_rss(f, "after", usage.rss_after_bytes)?;
+            write_rss(f, "peak", usage.peak_rss_bytes)?;
         }
         for (message, times) in &self.error_messages {
             writeln!(f, "error: {message} ({times} times)")?;
@@ -119,7 +115,61 @@ impl fmt::Display for Report {
     }
 }
 
+/// What holding sessions came to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HoldReport {
+    /// How many sessions were opened.
+    pub sessions: usize,
+    /// How many streams were opened.
+    pub streams: usize,
+    /// How many of them were still open at the end.
+    pub streams_at_end: usize,
+    /// How long all of it was held.
+    pub seconds: f64,
+    /// What the processes under test have in memory, if any were named.
+    pub processes: Option<Held>,
+}
+
+/// What the processes under test have in memory, all of them together.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Held {
+    /// Before the first session.
+    pub rss_before_bytes: u64,
+    /// When everything was open.
+    pub rss_opened_bytes: u64,
+    /// At the end, with everything still open.
+    pub rss_at_end_bytes: u64,
+    /// The most since they started.
+    pub peak_rss_bytes: u64,
+    /// What each session, with its stream if it has one, adds at the end; other memory that was given back makes it negative.
+    pub bytes_per_session: f64,
+}
+
+impl HoldReport {
+    /// A stream that was not held has failed.
+    pub fn has_failed(&self) -> bool {
+        self.streams_at_end < self.streams
+    }
+}
+
+impl fmt::Display for HoldReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "sessions   {:>12}", self.sessions)?;
+        writeln!(f, "streams    {:>12}", self.streams)?;
+        writeln!(f, "at the end {:>12}", self.streams_at_end)?;
+        writeln!(f, "seconds    {:>12.2}", self.seconds)?;
+        let Some(held) = &self.processes else { return Ok(()) };
+        write_rss(f, "before", held.rss_before_bytes)?;
+        write_rss(f, "opened", held.rss_opened_bytes)?;
+        write_rss(f, "at end", held.rss_at_end_bytes)?;
+        write_rss(f, "peak", held.peak_rss_bytes)?;
+        writeln!(f, "each       {:>12.0} bytes", held.bytes_per_session)
+    }
+}
+
 #[expect(clippy::cast_precision_loss, reason = "nothing has 2^52 bytes of memory")]
-pub(crate) fn megabytes(bytes: u64) -> f64 {
-    bytes as f64 / 1e6
+fn write_rss(f: &mut fmt::Formatter<'_>, when: &str, bytes: u64) -> fmt::Result {
+    writeln!(f, "RSS {when:<6} {:>12.1} MB", bytes as f64 / 1e6)
 }

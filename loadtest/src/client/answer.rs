@@ -170,3 +170,96 @@ pub(super) fn error_of(body: &[u8]) -> String {
 fn quote(text: &[u8]) -> String {
     String::from_utf8_lossy(&text[..text.len().min(QUOTED_BYTES)]).into_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn expected(method: Method) -> Expected<'static> {
+        Expected { number: 1, method, begun: "call 1", filling: b"xx" }
+    }
+
+    fn result(text: &str, rest: &str) -> String {
+        format!(r#"{{"content":[{{"type":"text","text":"{text}"}}]{rest}}}"#)
+    }
+
+    fn answer(id: &str, result: &str) -> String {
+        format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#)
+    }
+
+    fn passes(method: Method, answer: &str) -> bool {
+        check_message(answer.as_bytes(), &expected(method)).is_ok()
+    }
+
+    const ERROR: &str = r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32603,"message":"no"}}"#;
+
+    #[test]
+    fn only_the_answer_to_the_call_passes() {
+        for (name, text, expected) in [
+            ("the answer", answer("1", &result("call 1xx", r#","isError":false"#)), true),
+            ("one with more text", answer("1", &result("call 1xx....", "")), true),
+            ("another id", answer("2", &result("call 1xx", "")), false),
+            ("an id of another type", answer("\"1\"", &result("call 1xx", "")), false),
+            ("no id", r#"{"jsonrpc":"2.0","result":{"content":[]}}"#.to_owned(), false),
+            ("another text", answer("1", &result("call 2xx", "")), false),
+            ("a text that ends early", answer("1", &result("call 1x", "")), false),
+            ("no text", answer("1", r#"{"content":[]}"#), false),
+            ("a tool error", answer("1", &result("call 1xx", r#","isError":true"#)), false),
+            ("a list", answer("1", r#"{"tools":[{}]}"#), false),
+            ("an error", ERROR.to_owned(), false),
+            ("no JSON", "<html>".to_owned(), false),
+        ] {
+            assert_eq!(passes(Method::Call, &text), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn call_tool_answers_with_the_result_as_text() {
+        let wrapped = |inner: &str| answer("1", &result(&inner.replace('"', "\\\""), ""));
+        for (name, text, expected) in [
+            ("the result", wrapped(&result("call 1xx..", r#","isError":false"#)), true),
+            ("the text alone", answer("1", &result("call 1xx", "")), false),
+            ("another text", wrapped(&result("call 2xx", "")), false),
+            ("an error inside", wrapped(&result("call 1xx", r#","isError":true"#)), false),
+            ("an error", ERROR.to_owned(), false),
+        ] {
+            assert_eq!(passes(Method::CallTool, &text), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_list_has_tools() {
+        for (name, text, expected) in [
+            ("a tool", answer("1", r#"{"tools":[{"name":"a"}],"nextCursor":"a"}"#), true),
+            ("none", answer("1", r#"{"tools":[]}"#), false),
+            ("another id", answer("2", r#"{"tools":[{"name":"a"}]}"#), false),
+            ("a result", answer("1", &result("call 1xx", "")), false),
+        ] {
+            assert_eq!(passes(Method::List, &text), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_last_event_of_a_stream_is_the_message() {
+        for (name, stream, text, events) in [
+            ("one", "data: a\n\n", "a", 1),
+            ("several", "data: a\n\nevent: message\ndata: b\n\n", "b", 2),
+            ("no space, and CR LF", "id: 1\r\ndata:a\r\n\r\n", "a", 1),
+            ("one to resume from", "id: 1\ndata:\n\nid: 2\ndata: a\n\n: bye\n\n", "a", 1),
+        ] {
+            let message = last_event(stream.as_bytes()).expect(name);
+            assert_eq!((message.text, message.events), (text.as_bytes(), events), "{name}");
+        }
+        assert!(last_event(b": nothing\n\n").is_err());
+        assert!(last_event(b"data: cut off").is_err());
+    }
+
+    #[test]
+    fn an_error_repeats_only_the_beginning_of_a_long_answer() {
+        let long = answer("1", &result(&"z".repeat(100_000), ""));
+        let error = check_message(long.as_bytes(), &expected(Method::Call)).expect_err("wrong");
+        assert!(format!("{error:#}").len() < 300, "{error:#}");
+        assert_eq!(error_of(br#"{"error":{"code":1}}"#), r#": {"code":1}"#);
+        assert_eq!(error_of(b"<html>"), "");
+    }
+}

@@ -66,6 +66,31 @@ impl Connection {
         Ok(Self { address, path: path.parse()?, headers, link: None, body: Vec::new() })
     }
 
+    /// Sends a message of a session.
+    ///
+    /// # Errors
+    ///
+    /// As [`Connection::exchange`].
+    pub(crate) async fn post(
+        &mut self,
+        session: &Session,
+        body: Body,
+    ) -> anyhow::Result<Exchange<'_>> {
+        self.exchange(Method::POST, Some(session), body).await
+    }
+
+    /// Opens the stream of a session; it lasts no longer than the connection.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, or not in time.
+    pub(crate) async fn stream(&mut self, session: &Session) -> anyhow::Result<Incoming> {
+        let opening = self.send(Method::GET, Some(session), Body::default());
+        let response = timeout(PATIENCE, opening).await.context("no answer in time")??;
+        ensure!(response.status() == StatusCode::OK, "HTTP status {}", response.status());
+        Ok(response.into_body())
+    }
+
     /// Sends a request and reads the response to its end.
     ///
     /// # Errors

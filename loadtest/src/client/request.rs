@@ -91,3 +91,52 @@ impl Requests {
         self.filling.saturating_sub(self.message.len())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn written(requests: &mut Requests, number: u64) -> Value {
+        let Body { head, rest } = requests.call(number);
+        serde_json::from_slice(&[head, rest].concat()).expect("JSON")
+    }
+
+    fn requests(method: Method, request_size: usize) -> Requests {
+        Requests::new(method, &["a".to_owned(), "b\"".to_owned()], request_size)
+    }
+
+    #[test]
+    fn each_method_has_its_request_and_tools_take_turns() {
+        let call = |id: u64, params: Value| json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params});
+        let mut direct = requests(Method::Call, 0);
+        for (number, tool) in [(2, "a"), (3, "b\"")] {
+            let arguments = json!({"message": format!("call {number}")});
+            let params = json!({"name": tool, "arguments": arguments});
+            assert_eq!(written(&mut direct, number), call(number, params.clone()));
+            let params = json!({"name": "call_tool", "arguments": params});
+            assert_eq!(written(&mut requests(Method::CallTool, 0), number), call(number, params));
+        }
+        let list = json!({"jsonrpc": "2.0", "id": 7, "method": "tools/list"});
+        assert_eq!(written(&mut requests(Method::List, 1000), 7), list);
+    }
+
+    #[test]
+    fn messages_have_the_size_that_was_asked_for_and_are_expected_back() {
+        for (size, number, message) in [
+            (0, 1, "call 1".to_owned()),
+            (3, 1, "call 1".to_owned()),
+            (7, 1, "call 1x".to_owned()),
+            (7, 12, "call 12".to_owned()),
+            (7, 123, "call 123".to_owned()),
+            (100_000, 4, format!("call 4{}", "x".repeat(99_994))),
+        ] {
+            let mut requests = requests(Method::Call, size);
+            let request = written(&mut requests, number);
+            assert_eq!(request["params"]["arguments"]["message"], message, "{size}");
+            let Expected { begun, filling, .. } = requests.expected(number);
+            assert_eq!([begun.as_bytes(), filling].concat(), message.as_bytes(), "{size}");
+        }
+    }
+}

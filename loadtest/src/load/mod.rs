@@ -1,10 +1,15 @@
-//! One run: sessions are opened, connections call until time or calls are used up, and every answer is checked.
+//! What endpoints are put under: [`run`] opens sessions, lets connections call until time or calls are used up and checks
+//! every answer, [`hold`] keeps sessions and streams open.
 
 mod braces;
+mod descriptors;
+mod drive;
 mod endpoint;
+mod hold;
 mod progress;
 mod run;
 mod schedule;
+mod shares;
 mod tally;
 mod timer;
 
@@ -12,7 +17,9 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 pub use braces::expand;
+pub use descriptors::use_all_descriptors;
 pub use endpoint::{Bearer, Endpoint};
+pub use hold::{Hold, hold};
 pub use run::run;
 
 /// How an endpoint is called.

@@ -1,13 +1,17 @@
 //! When which call is to be sent.
 
 use std::cell::Cell;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use tokio::sync::Mutex;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::timer::Timer;
 use super::{End, Pace};
+
+/// In a second.
+const NANOSECONDS: u128 = 1_000_000_000;
 
 /// A call that is to be sent now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +24,7 @@ pub(super) struct Turn {
 
 /// Gives all connections their turns.
 pub(super) struct Schedule<T> {
-    pub(super) started: Instant,
+    started: Instant,
     pace: Pace,
     until: Option<Instant>,
     max_calls: u64,
@@ -42,9 +46,9 @@ impl<T: Timer> Schedule<T> {
 
     /// Waits for the next call, if there is one.
     pub(super) async fn next(&self) -> Option<Turn> {
-        let Pace::Open { .. } = self.pace else { return self.take(Instant::now()) };
+        let Pace::Open { per_second } = self.pace else { return self.take(Instant::now()) };
         let timer = self.timer.lock().await;
-        let turn = self.take(self.due(self.given.get()))?;
+        let turn = self.take(self.due(per_second))?;
         timer.until(turn.due).await;
         Some(turn)
     }
@@ -59,16 +63,25 @@ impl<T: Timer> Schedule<T> {
         Some(Turn { number: given + 1, due })
     }
 
-    /// When a call is due before which there are `earlier` ones.
-    fn due(&self, earlier: u64) -> Instant {
-        match self.pace {
-            Pace::Closed { .. } => Instant::now(),
-            Pace::Open { per_second } => {
-                let nanoseconds =
-                    u128::from(earlier) * 1_000_000_000 / u128::from(per_second.get());
-                self.started + Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
-            }
+    /// When the next call of an open loop is due.
+    fn due(&self, per_second: NonZeroU32) -> Instant {
+        let earlier = u128::from(self.given.get());
+        let nanoseconds = earlier * NANOSECONDS / u128::from(per_second.get());
+        self.started + Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
+    }
+
+    /// Waits as long as a connection does after an answer.
+    pub(super) async fn think(&self) {
+        if let Pace::Closed { think } = self.pace
+            && !think.is_zero()
+        {
+            sleep(think).await;
         }
+    }
+
+    /// How long it has been going on.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
     }
 
     /// How many turns have been taken.
@@ -80,7 +93,7 @@ impl<T: Timer> Schedule<T> {
     pub(super) fn unsent(&self) -> u64 {
         let (Pace::Open { per_second }, Some(until)) = (self.pace, self.until) else { return 0 };
         let nanoseconds = (until - self.started).as_nanos() * u128::from(per_second.get());
-        let due = u64::try_from(nanoseconds.div_ceil(1_000_000_000)).unwrap_or(u64::MAX);
+        let due = u64::try_from(nanoseconds.div_ceil(NANOSECONDS)).unwrap_or(u64::MAX);
         due.saturating_sub(self.given.get())
     }
 }

@@ -144,3 +144,62 @@ fn bytes(status: &str, name: &str) -> anyhow::Result<u64> {
     ensure!(!kibibytes.is_empty(), "{name} has no number");
     Ok(kibibytes.parse::<u64>()? * 1024)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, id};
+    use std::thread;
+
+    use super::*;
+
+    /// Uses so much CPU time.
+    fn burn(milliseconds: u64) {
+        let own = || fs::read_to_string("/proc/thread-self/schedstat").expect("schedstat");
+        let running = || own().split(' ').next().and_then(|ns| ns.parse().ok()).unwrap_or(0);
+        let until: u64 = running() + milliseconds * 1_000_000;
+        while running() < until {}
+    }
+
+    #[test]
+    fn time_of_threads_counts_while_they_live_and_when_they_have_ended() {
+        let this = Processes::new(vec![id()]);
+        let before = this.sample().expect("this process");
+        burn(20);
+        thread::spawn(|| burn(100)).join().expect("a thread that ends");
+        let after = this.sample().expect("this process");
+        let used = after.cpu_ns_since(&before) / 1_000_000;
+        // Other tests run in this process, and ticks are coarse.
+        assert!(used >= 100, "{used} ms");
+        assert!(after.peak_rss_bytes >= after.rss_bytes && after.rss_bytes > 100_000);
+    }
+
+    #[test]
+    fn children_are_measured_with_their_parents() {
+        let mut shell = Command::new("sh");
+        let mut shell = shell.args(["-c", "sleep 60 & wait"]).spawn().expect("a shell");
+        let parent = Processes::new(vec![shell.id()]);
+        let processes = || parent.sample().expect("the shell").by_pid.len();
+        while processes() < 2 {
+            thread::yield_now();
+        }
+        let sample = parent.sample().expect("the shell");
+        assert_eq!(sample.by_pid.len(), 2);
+        for pid in sample.by_pid.keys() {
+            let pid = i32::try_from(*pid).ok().and_then(rustix::process::Pid::from_raw);
+            let kill = rustix::process::Signal::KILL;
+            rustix::process::kill_process(pid.expect("a pid"), kill).expect("it runs");
+        }
+        shell.wait().expect("it has ended");
+        assert!(parent.sample().is_err());
+    }
+
+    #[test]
+    fn a_name_may_hold_anything() {
+        let stat = "7 (a) b (c) S 1 7 7 0 -1 4194560 1 2 3 4 50 60 0 0";
+        assert_eq!(stat_field(stat, 4).expect("a number"), 1);
+        assert_eq!(stat_field(stat, 14).expect("a number"), 50);
+        assert_eq!(stat_field(stat, 15).expect("a number"), 60);
+        assert!(stat_field(stat, 3).is_err());
+        assert!(stat_field(stat, 99).is_err());
+    }
+}
