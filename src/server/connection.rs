@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::panic::{self, AssertUnwindSafe};
 use std::pin::{Pin, pin};
@@ -27,6 +28,7 @@ use tokio_util::task::TaskTracker;
 use tower::util::Oneshot;
 use tower::{Service, ServiceExt};
 
+use super::head_timer::HeadTimer;
 use super::tls::{Acceptor, Secured, handshake};
 use super::{BoxError, Peer};
 
@@ -145,9 +147,13 @@ async fn drive<S: HttpService>(
     let service = Connection { inner: RefCell::new(service), peer, begun: begun.clone() };
     let builder = builder(tasks);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(io), service));
-    let mut first_request = pin!(time::sleep_until(first_request));
-    let mut draining = pin!(stages.draining.cancelled());
-    let (mut told, mut settled) = (false, false);
+    let mut patience = pin!(time::sleep_until(first_request));
+    // Not polled any more once a request is there: it would be at every wake-up.
+    let mut is_silent = pin!(poll_fn(|cx| {
+        if begun.load(Ordering::Relaxed) { Poll::Pending } else { patience.as_mut().poll(cx) }
+    }));
+    let mut draining = pin!(notice(&stages.draining));
+    let mut told = false;
     // Once it drains, `draining` is not polled any more and `abort` is, so each wake-up looks at one.
     loop {
         tokio::select! {
@@ -163,21 +169,32 @@ async fn drive<S: HttpService>(
                 return End::Closed;
             }
             () = stages.abort.cancelled(), if told => return End::Cut,
-            () = &mut first_request, if !settled => {
-                if !begun.load(Ordering::Relaxed) {
-                    return End::Closed;
-                }
-                settled = true;
-            }
+            () = &mut is_silent => return End::Closed,
         }
     }
+}
+
+/// Waits for a token, as a task does that is woken all the time for other reasons: once it is on the
+/// token's list it only looks, which costs a quarter of being put there again.
+async fn notice(token: &CancellationToken) {
+    let mut cancelled = pin!(token.cancelled());
+    let mut listed: Option<Waker> = None;
+    poll_fn(|cx| {
+        let is_listed = listed.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
+        if is_listed && !token.is_cancelled() {
+            return Poll::Pending;
+        }
+        listed = Some(cx.waker().clone());
+        cancelled.as_mut().poll(cx)
+    })
+    .await;
 }
 
 fn builder(tasks: TaskTracker) -> auto::Builder<Tracked> {
     let mut builder = auto::Builder::new(Tracked(tasks));
     builder
         .http1()
-        .timer(TokioTimer::new())
+        .timer(HeadTimer::new(NEXT_REQUEST_TIMEOUT))
         .header_read_timeout(NEXT_REQUEST_TIMEOUT)
         .max_buf_size(MAX_HEADER_BYTES as usize)
         .pipeline_flush(false);
