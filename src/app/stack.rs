@@ -21,7 +21,7 @@ use crate::layers::call::tool_limits::ToolLimitsLayer;
 use crate::layers::http::authenticate::AuthenticateLayer;
 use crate::layers::http::body_limit::{BodyLimitLayer, Limits};
 use crate::layers::http::client_address::ClientAddressLayer;
-use crate::layers::http::cors;
+use crate::layers::http::cors::CorsLayer;
 use crate::layers::http::headers::HeadersLayer;
 use crate::layers::http::host::HostLayer;
 use crate::layers::http::limit::LimitLayer;
@@ -200,7 +200,7 @@ impl<R: Recorder + Sync> Parts<R> {
             // Sees every response, refusals too.
             .layer(MetricsLayer::new(Path::group))
             // Outside of `respond`, or a browser could not read a refusal.
-            .layer(cors::layer(edge.origins, Path::is_public))
+            .layer(CorsLayer::new(edge.origins, Path::is_public))
             .layer(RespondLayer::new(routes::respond))
             .service(Groups { open: self.open.clone(), mcp: guarded })
     }
