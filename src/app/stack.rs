@@ -97,7 +97,6 @@ pub(super) struct Parts<R = CallRecorder> {
 /// The layers that all workers share.
 #[derive(Clone)]
 pub(super) struct Edge {
-    pub(super) request_id: RequestIdLayer,
     pub(super) client_address: ClientAddressLayer,
     pub(super) limit: LimitLayer,
     pub(super) host: HostLayer,
@@ -124,7 +123,6 @@ impl Edge {
             }
         }
         Self {
-            request_id: RequestIdLayer::new(),
             client_address: ClientAddressLayer::new(config.trusted_proxies.clone()),
             limit: LimitLayer::new(http.max_in_flight),
             host: HostLayer::new(is_loopback, hosts),
@@ -192,8 +190,8 @@ impl<R: Recorder + Sync> Parts<R> {
             .layer(BodyLimitLayer::new(edge.body))
             .service(mcp);
         ServiceBuilder::new()
-            // Everything below can name the request.
-            .layer(edge.request_id)
+            // Everything below can name the request. Workers do not share its counter.
+            .layer(RequestIdLayer::new())
             // Before anything that tells clients apart, in a log or by a limit.
             .layer(edge.client_address)
             .layer(TraceLayer::new(Path::group))
