@@ -380,6 +380,19 @@ async fn no_more_sessions_than_may_be_have_state_and_calls_go_on_without() {
     assert!(sessions.existing_state(one).is_none() && sessions.existing_state(two).is_some());
 }
 
+#[test]
+fn a_session_that_ends_leaves_its_place_to_another() {
+    let mut sessions = Sessions::new(Keys::new(&[]).unwrap(), Duration::from_hours(24)).unwrap();
+    sessions.max_states = 1;
+    let [one, two] = [1, 2].map(|it| SessionId::from_bytes([it; 16]));
+    let _stream = sessions.state(one).unwrap().new_stream();
+    assert_eq!(sessions.state(two).err(), Some(TooManySessions(1)));
+    sessions.end(one);
+    assert!(sessions.state(two).is_ok());
+    sessions.close();
+    assert!(sessions.state(one).is_ok() && sessions.state(two).is_err());
+}
+
 #[tokio::test(start_paused = true)]
 async fn whoever_sweeps_hears_of_sessions_that_nobody_used_for_an_hour() {
     let sessions = sessions();
