@@ -8,6 +8,7 @@ mod listen;
 mod notifications;
 mod post;
 mod request;
+mod session;
 mod stream;
 
 pub(super) use accept::{json as accept_json, listen as accept_stream, protocol_version};
@@ -39,7 +40,7 @@ use crate::layers::http::streams::Streams;
 use crate::mcp::{RequestId, header as mcp_header};
 use crate::policy::Gate;
 use crate::server::{Body, BoxError};
-use crate::sessions::{Keeper, Session, Sessions, Working};
+use crate::sessions::{Keeper, Sessions, Working};
 use crate::supervise::Registry;
 
 /// What all workers share.
@@ -139,14 +140,6 @@ impl<S: Stack> Mcp<S> {
             response.headers_mut().extend(challenge);
         }
         response
-    }
-
-    /// The session that a request names.
-    fn session<B>(&self, request: &Request<B>) -> Result<Session, Error> {
-        let token = request.headers().get(mcp_header::SESSION_ID).ok_or(Error::NoSession)?;
-        let session = self.shared.sessions.find(token.as_bytes(), &principal(request))?;
-        accept::protocol_version(request.headers())?;
-        Ok(session)
     }
 }
 
