@@ -211,7 +211,7 @@ async fn a_modern_client_that_leaves_cancels_and_a_legacy_one_is_kept() {
         let (ended, end) = oneshot::channel();
         reply.on_end(move |outcome| ended.send(outcome).unwrap());
         let (session, relay) = relay(&sessions, version, reply);
-        let mut guarded = Guarded::new(relay, keeper.clone());
+        let mut guarded = Guarded::new(Box::new(relay), keeper.clone());
         assert!(matches!(guarded.head().await, Head::Stream));
         guarded.open_stream();
         drop(guarded);
