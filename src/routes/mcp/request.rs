@@ -72,7 +72,7 @@ impl<S: Stack> Mcp<S> {
             Begun::Message(message) => return Ok(Answer::Message(message)),
             Begun::Call(relay) => relay,
         };
-        let mut relay = Guarded::new(*relay, self.keeper.clone());
+        let mut relay = Guarded::new(relay, self.keeper.clone());
         // A call that stays silent becomes a stream, which comments can keep alive on its way.
         let head = time::timeout(self.shared.keep_alive, relay.head());
         let Some(head) = self.ending.stopping.run_until_cancelled(head).await else {
