@@ -12,6 +12,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread::LocalKey;
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
 use http::StatusCode;
 use metrics::{Counter, Gauge, Histogram, Label, counter, gauge, histogram};
 
@@ -53,7 +54,9 @@ pub(super) static MUSTER_NAMES: OnceLock<bool> = OnceLock::new();
 /// Handles that a thread keeps; a tool that is gone takes its place until then.
 const MAX_HANDLES: usize = 4096;
 
-type Handles<K> = LocalKey<RefCell<HashMap<K, (Counter, Histogram)>>>;
+/// Keys are words of ours and names from the configuration and the catalogue, so a quick hash will do.
+type Known<K> = RefCell<HashMap<K, (Counter, Histogram), RandomState>>;
+type Handles<K> = LocalKey<Known<K>>;
 
 fn record<K: Hash + Eq>(
     handles: &'static Handles<K>,
@@ -84,8 +87,8 @@ type HttpKey = (&'static str, &'static str, u16);
 
 thread_local! {
     static HTTP: RefCell<Vec<(HttpKey, Counter, Histogram)>> = RefCell::default();
-    static CALLS: RefCell<HashMap<CallKey, (Counter, Histogram)>> = RefCell::default();
-    static MUSTER: RefCell<HashMap<CallKey, (Counter, Histogram)>> = RefCell::default();
+    static CALLS: Known<CallKey> = RefCell::default();
+    static MUSTER: Known<CallKey> = RefCell::default();
 }
 
 /// An HTTP request got its response.

@@ -75,7 +75,8 @@ impl Running {
         let shutdown = Shutdown::new();
         let (arrived, released) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
         let sample = Sample { worker: 0, arrived: arrived.clone(), released: released.clone() };
-        let options = Options { workers: NonZeroUsize::new(workers).unwrap(), drain };
+        let options =
+            Options { workers: NonZeroUsize::new(workers).unwrap(), drain, ..Options::default() };
         let mut server = JoinSet::new();
         let its_shutdown = shutdown.clone();
         server.spawn(async move {
