@@ -51,10 +51,11 @@ impl Caller {
 /// its progress token; names as the backend knows them; every other byte as it came.
 pub fn outgoing(request: &Request, wire_id: u64, target: &Target) -> Bytes {
     let (message, params) = (request.message(), request.params());
-    let id = wire_id.to_string();
+    let mut id = itoa::Buffer::new();
+    let id = id.format(wire_id).as_bytes();
     let name = target.name.as_deref().map(quoted);
     let mut edits: SmallVec<[(Span, &[u8]); 3]> = SmallVec::new();
-    edits.push((message.id_span().expect("a request has an id"), id.as_bytes()));
+    edits.push((message.id_span().expect("a request has an id"), id));
     if let (Some(text), Some(name)) = (&params.name, &name) {
         edits.push((text.span, name));
     }
@@ -64,7 +65,7 @@ pub fn outgoing(request: &Request, wire_id: u64, target: &Target) -> Bytes {
         edits.push((text.span, name));
     }
     if let Some(token) = params.progress_token {
-        edits.push((token, id.as_bytes()));
+        edits.push((token, id));
     }
     edits.sort_unstable_by_key(|(span, _)| span.start);
     splice(message.raw(), &edits)

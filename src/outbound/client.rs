@@ -185,7 +185,10 @@ async fn send_on(
     mut request: Request<Full<Bytes>>,
     is_fresh: bool,
 ) -> Result<Response<Body>, Unsent> {
-    request.headers_mut().entry(HOST).or_insert_with(|| destination.host_header.clone());
+    // `entry` would make room for one more, also where there is one.
+    if !request.headers().contains_key(HOST) {
+        request.headers_mut().insert(HOST, destination.host_header.clone());
+    }
     let is_large = request.body().size_hint().lower() > SURELY_READ;
     let (head, body) = lease.connection.try_send_request(request).await?.into_parts();
     if is_large && !head.status.is_success() {

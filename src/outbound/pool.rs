@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use foldhash::fast::RandomState; // the keys are numbers of ours
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::time::{self, Instant};
@@ -29,7 +30,7 @@ pub(super) type Shared = Arc<tokio::sync::Mutex<Option<Http2>>>;
 ///
 /// The locks are there because futures must be `Send`; one thread uses them, so nobody waits.
 pub(super) struct Shard {
-    idle: Mutex<HashMap<u64, Vec<Idle>>>,
+    idle: Mutex<HashMap<u64, Vec<Idle>, RandomState>>,
     shared: Mutex<HashMap<u64, Shared>>,
     is_reaped: AtomicBool,
     stopped: CancellationToken,
