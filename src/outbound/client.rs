@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use super::connect::{Connected, Http2, connect};
 use super::pool::{IDLE_TIMEOUT, Lease, Shard};
-use super::{Body, Destination, Error, Spec, Trust};
+use super::{Body, Destination, Error, Spec, Timers, Trust};
 
 /// How much of a request a server has read for sure, also when it answers with an error.
 const SURELY_READ: u64 = 64 << 10;
@@ -26,12 +26,13 @@ const SURELY_READ: u64 = 64 << 10;
 pub struct Client {
     trust: Arc<Trust>,
     shard: Arc<Shard>,
+    timers: Timers,
 }
 
 impl Client {
     /// A client without connections, whose tasks `tasks` counts.
     pub fn new(trust: Arc<Trust>, tasks: TaskTracker) -> Self {
-        Self { trust, shard: Shard::new(tasks) }
+        Self { trust, shard: Shard::new(tasks), timers: Timers::default() }
     }
 
     /// The destination of that spec, the same for equal specs.
@@ -89,6 +90,11 @@ impl Client {
     /// Closes idle connections; those in use are closed when their responses have been read.
     pub fn close(&self) {
         self.shard.close();
+    }
+
+    /// Timers for what this client is used for.
+    pub fn timers(&self) -> &Timers {
+        &self.timers
     }
 
     /// The tasks of this client.

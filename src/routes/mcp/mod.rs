@@ -37,6 +37,7 @@ use crate::layers::http::body_limit::Limited;
 use crate::layers::http::connected;
 use crate::layers::http::streams::Streams;
 use crate::mcp::{RequestId, header as mcp_header};
+use crate::outbound::Timers;
 use crate::policy::Gate;
 use crate::server::{Body, BoxError};
 use crate::sessions::{Keeper, Session, Sessions, Working};
@@ -100,12 +101,13 @@ pub struct Mcp<S> {
     stack: S,
     pub(super) keeper: Keeper,
     pub(super) ending: Ending,
+    timers: Timers,
 }
 
 impl<S: Stack> Mcp<S> {
     /// The endpoints of one worker.
     pub fn new(shared: Arc<Shared>, stack: S, keeper: Keeper, ending: Ending) -> Self {
-        Self { shared, stack, keeper, ending }
+        Self { shared, stack, keeper, ending, timers: Timers::default() }
     }
 
     async fn handle(
