@@ -8,10 +8,10 @@ use http::header::HOST;
 use http::{HeaderMap, Request, Response, Version};
 use http_body::Body as _;
 use http_body_util::Full;
-use hyper::client::conn::TrySendError;
 use tokio_util::task::TaskTracker;
 
 use super::connect::{Connected, Http2, connect};
+use super::http1::{Http1, Unsent};
 use super::pool::{IDLE_TIMEOUT, Lease, Shard};
 use super::{Body, Destination, Error, Spec, Timers, Trust};
 
@@ -59,16 +59,11 @@ impl Client {
     ) -> Result<Response<Body>, Error> {
         loop {
             let (lease, is_fresh) = match self.shard.take(destination.id) {
-                Some(mut lease) => {
+                Some(lease) => {
                     if lease.was_idle_long {
                         // Lets the runtime look at the sockets once: a request that crosses the
                         // server's closing would be lost.
                         tokio::task::yield_now().await;
-                    }
-                    // It was given back with the last byte of the response; its driver may have
-                    // some work left.
-                    if !lease.connection.is_ready() && lease.connection.ready().await.is_err() {
-                        continue;
                     }
                     (lease, false)
                 }
@@ -125,11 +120,17 @@ impl Client {
         }
     }
 
-    fn lease(&self, connection: super::connect::Http1, destination: &Destination) -> Connection {
+    fn lease(&self, connection: Http1, destination: &Destination) -> Connection {
         let shard = Arc::clone(&self.shard);
         let destination = destination.id;
-        let (keep_alive, was_idle_long) = (IDLE_TIMEOUT, false);
-        Connection::Own(Lease { connection, destination, keep_alive, was_idle_long, shard })
+        Connection::Own(Lease {
+            connection,
+            destination,
+            keep_alive: IDLE_TIMEOUT,
+            was_idle_long: false,
+            is_reusable: true,
+            shard,
+        })
     }
 
     async fn send_shared(
@@ -183,8 +184,6 @@ enum Connection {
     Shared(Http2),
 }
 
-type Unsent = TrySendError<Request<Full<Bytes>>>;
-
 async fn send_on(
     mut lease: Lease,
     destination: &Destination,
@@ -196,11 +195,11 @@ async fn send_on(
         request.headers_mut().insert(HOST, destination.host_header.clone());
     }
     let is_large = request.body().size_hint().lower() > SURELY_READ;
-    let (head, body) = lease.connection.try_send_request(request).await?.into_parts();
+    let (head, body) = lease.connection.try_send(request).await?.into_parts();
     if is_large && !head.status.is_success() {
         // Servers refuse a body by its length and never read it: the next request on that
         // connection would wait behind it, unread too.
-        return Ok(Response::from_parts(head, Body::new(body, None)));
+        lease.is_reusable = false;
     }
     if is_fresh && let Some(announced) = announced(&head.headers) {
         lease.keep_alive = lease.keep_alive.min(announced);

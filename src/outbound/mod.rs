@@ -12,6 +12,7 @@ mod connect;
 mod destination;
 mod error;
 mod fetch;
+mod http1;
 mod pool;
 mod reach;
 mod timers;
