@@ -35,8 +35,9 @@ impl Caller {
     }
 
     /// The backend's response under the caller's id.
-    pub fn response(&self, response: &Message) -> Response {
-        Response { bytes: response.with_id(self.id.as_bytes()), outcome: Outcome::of(response) }
+    pub fn response(&self, response: Message) -> Response {
+        let outcome = Outcome::of(&response);
+        Response { bytes: response.with_id(self.id.as_bytes()), outcome }
     }
 
     /// A progress notification under the caller's token; `None` if the caller asked for none.
@@ -115,7 +116,7 @@ mod tests {
         assert!(restored.ends_with(br#"{"progressToken":"p","progress":1}}"#));
 
         let response = r#"{"jsonrpc":"2.0","id":7,"result":{"isError":true}}"#;
-        let restored = caller.response(&Message::parse(Bytes::from(response)).unwrap());
+        let restored = caller.response(Message::parse(Bytes::from(response)).unwrap());
         assert_eq!(restored.bytes, r#"{"jsonrpc":"2.0","id":"one","result":{"isError":true}}"#);
         assert_eq!(restored.outcome, Outcome::ErrorResult);
     }
