@@ -25,7 +25,7 @@ fn demo_server() -> Vec<String> {
 /// What the load test says about a run.
 async fn run(url: &str, tool: &str) -> Value {
     let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis-loadtest"));
-    command.args(["--url", url, "--tool", tool, "--connections", "8", "--json"]);
+    command.args(["call", "--url", url, "--tool", tool, "--connections", "8", "--json"]);
     command.args(["--calls", &CALLS.to_string()]);
     let mut run = Process::spawn("portcullis-loadtest", command);
     let status = run.finished(DEADLINE).await;
@@ -64,7 +64,7 @@ async fn an_error_fails_the_run() {
     let gateway = Gateway::start(binary.to_str().expect("UTF-8"), config.path()).await;
     gateway.client_that_sees(&["x_demo_fail"]).await;
     let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis-loadtest"));
-    command.args(["--url", gateway.url(), "--tool", "x_demo_fail", "--calls", "1"]);
+    command.args(["call", "--url", gateway.url(), "--tool", "x_demo_fail", "--calls", "1"]);
     let mut run = Process::spawn("portcullis-loadtest", command);
     let status = run.finished(DEADLINE).await;
     assert_eq!(status.code(), Some(1), "{}", run.output());
