@@ -1,0 +1,3 @@
+//! Puts MCP endpoints under load and compares what they cost.
+
+pub mod target;
