@@ -182,3 +182,50 @@ impl Exchange<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// What a server says on each of its connections, after the first bytes of a request.
+    async fn serve(listener: TcpListener, answers: &[&str]) {
+        for answer in answers {
+            let (mut socket, _) = listener.accept().await.expect("a connection");
+            let _ = socket.read(&mut [0; 1024]).await.expect("a request");
+            socket.write_all(answer.as_bytes()).await.expect("somebody who reads");
+        }
+    }
+
+    /// What comes of a request for each of these answers and one more, for which nobody listens.
+    async fn outcomes(answers: &[&str]) -> Vec<Result<String, String>> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}/mcp", listener.local_addr().expect("an address"));
+        let url = url.parse().expect("a URL");
+        let endpoint = Endpoint { url, bearer: None, tools: Vec::new() };
+        let mut connection = Connection::new(&endpoint).await.expect("loopback");
+        let mut outcomes = Vec::new();
+        let ask = async {
+            for _ in 0..=answers.len() {
+                let response = connection.exchange(Method::POST, None, Body::default()).await;
+                let body = response.map(|response| String::from_utf8_lossy(response.body).into());
+                outcomes.push(body.map_err(|error| format!("{error:#}")));
+            }
+        };
+        tokio::join!(ask, serve(listener, answers));
+        outcomes
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_was_closed_or_is_broken_is_made_again() {
+        let answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+        let half = "HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\nok";
+        let last = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok";
+        let outcomes = outcomes(&[last, half, "nonsense\r\n\r\n", last, answer]).await;
+        let is_answered: Vec<_> = outcomes.iter().map(Result::is_ok).collect();
+        assert_eq!(is_answered, [true, false, false, true, true, false], "{outcomes:?}");
+        assert_eq!(outcomes[3].as_deref(), Ok("ok"));
+    }
+}

@@ -47,6 +47,9 @@ impl Processes {
         for pid in &self.0 {
             sample.add(*pid).with_context(|| format!("cannot measure process {pid}"))?;
         }
+        if self.0.is_empty() {
+            return Ok(sample);
+        }
         let parents = parents()?;
         let is_below = |pid: u32| {
             let mut above = parents.get(&pid);
