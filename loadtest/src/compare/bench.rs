@@ -6,10 +6,11 @@ use std::path::Path;
 use anyhow::{Context, ensure};
 
 use super::criteria::judge;
+use super::lists::StaticHandler;
 use super::output;
 use super::progress::{Progress, outcome};
 use super::results::{Comparison, Contender, Plots, Results, Settings};
-use super::scenarios::{EVERY_LAYER, Entrants, PLAIN, Scenario};
+use super::scenarios::{EVERY_LAYER, Entrants, PLAIN, STATIC, Scenario};
 use super::turns::order;
 use crate::load::{self, Bearer, End, Endpoint, Load, Method};
 use crate::report::Report;
@@ -52,6 +53,7 @@ pub(super) struct Contestant {
 pub(super) struct Field {
     pub(super) contestants: Vec<Contestant>,
     running: Vec<(Target, bool, Running)>,
+    _static_handler: Option<StaticHandler>,
 }
 
 impl Bench {
@@ -68,7 +70,8 @@ impl Bench {
 
     /// How many turns a scenario has in all.
     pub(super) fn turns(&self, scenario: &Scenario) -> anyhow::Result<usize> {
-        Ok(self.enter(scenario)?.len() * self.settings.rounds)
+        let handler = usize::from(matches!(scenario.entrants, Entrants::Lists));
+        Ok((self.enter(scenario)?.len() + handler) * self.settings.rounds)
     }
 
     /// Runs a scenario from the start of its targets to their end.
@@ -83,7 +86,8 @@ impl Bench {
     /// Starts all targets of a scenario. One that does not start is a problem and left out.
     pub(super) async fn start(&mut self, scenario: &Scenario) -> anyhow::Result<Field> {
         let scene = scenario.scene();
-        let mut field = Field { contestants: Vec::new(), running: Vec::new() };
+        let (contestants, running) = (Vec::new(), Vec::new());
+        let mut field = Field { contestants, running, _static_handler: None };
         for entered in self.enter(scenario)? {
             self.progress.begins(&format!("{}: starting {}", scenario.name, entered.name));
             if let Err(error) = self.join(&mut field, scenario, &scene, &entered).await {
@@ -91,7 +95,21 @@ impl Bench {
             }
         }
         ensure!(!field.contestants.is_empty(), "no target could be started");
+        if matches!(scenario.entrants, Entrants::Lists) {
+            self.add_static_handler(&mut field).await?;
+        }
         Ok(field)
+    }
+
+    /// It comes first, as the base.
+    async fn add_static_handler(&self, field: &mut Field) -> anyhow::Result<()> {
+        let gateway = field.contestants.first().context("the gateway was started")?;
+        let handler = StaticHandler::start(&self.programs, &gateway.endpoint).await?;
+        let load = Load { processes: handler.pids(), ..gateway.load.clone() };
+        let endpoint = handler.endpoint.clone();
+        field.contestants.insert(0, Contestant { name: STATIC.to_owned(), endpoint, load });
+        field._static_handler = Some(handler);
+        Ok(())
     }
 
     async fn join(
@@ -206,6 +224,10 @@ impl Bench {
                     Ok(Entered { method, sessions, ..Entered::new(entrant.name, target) })
                 })
                 .collect::<anyhow::Result<_>>()?,
+            Entrants::Lists => {
+                let gateway = Entered::new(EVERY_LAYER, Target::EveryLayer);
+                vec![Entered { method: Method::List, ..gateway }]
+            }
         };
         let gateway = entered.iter().find(|entered| entered.name == EVERY_LAYER);
         if let (Some(gateway), true) = (gateway, self.baseline.is_some()) {

@@ -114,10 +114,12 @@ fn rates(text: &mut String, comparisons: &[&Comparison]) -> fmt::Result {
     for contender in &first.contenders {
         let latencies = |comparison: &&Comparison| {
             let figures = comparison.contender(&contender.name)?.median.as_ref()?;
-            let ms = |percent| Some(quantity(figures.latency_us(percent)? / 1e3, Unit::Milliseconds));
+            let ms =
+                |percent| Some(quantity(figures.latency_us(percent)? / 1e3, Unit::Milliseconds));
             Some(format!("{} / {}", ms(50.0)?, ms(99.0)?))
         };
-        let cells = comparisons.iter().map(|one| latencies(one).unwrap_or_else(|| MISSING.to_owned()));
+        let cells =
+            comparisons.iter().map(|one| latencies(one).unwrap_or_else(|| MISSING.to_owned()));
         writeln!(text, "| {} | {} |", contender.name, cells.collect::<Vec<_>>().join(" | "))?;
     }
     Ok(())

@@ -6,6 +6,7 @@
 mod args;
 mod bench;
 mod criteria;
+mod lists;
 mod machine;
 mod markdown;
 mod memory;

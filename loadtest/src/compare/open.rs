@@ -52,8 +52,7 @@ impl Bench {
             let runs = names.zip(runs.by_ref()).collect();
             let percent = (share * 100.0).round();
             let name = format!("{OPEN}-{percent}");
-            let title =
-                format!("{per_second}/s, {percent} % of what {PLAIN} answers");
+            let title = format!("{per_second}/s, {percent} % of what {PLAIN} answers");
             let plots = Plots::Rate { calls_per_second: float(u64::from(per_second.get())) };
             comparisons.push(self.comparison(&name, &title, plots, runs));
         }

@@ -230,7 +230,11 @@ mod tests {
                 _ => &["direct", "plain", "every-layer"],
             };
             for name in names {
-                assert!(texts.iter().any(|text| text.trim() == *name), "{} without {name}", plot.file);
+                assert!(
+                    texts.iter().any(|text| text.trim() == *name),
+                    "{} without {name}",
+                    plot.file
+                );
             }
         }
     }
