@@ -8,6 +8,7 @@ use std::{env, fs};
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use http::Uri;
+use portcullis_loadtest::compare;
 use portcullis_loadtest::load::{self, Bearer, End, Endpoint, Load, Method, Pace, expand};
 
 /// How long a run takes unless told otherwise.
@@ -29,6 +30,8 @@ pub(crate) enum Command {
     Call(Call),
     /// Opens sessions and streams and keeps them open and idle, until stdin ends or for --duration
     Hold(Hold),
+    /// Calls targets in turns and says what each of them costs
+    Compare(compare::Args),
 }
 
 #[derive(Debug, clap::Args)]

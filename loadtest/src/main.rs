@@ -1,4 +1,5 @@
-//! Puts MCP endpoints under load: `call` calls tools and checks every answer, `hold` keeps sessions and streams open.
+//! Puts MCP endpoints under load: `call` calls tools and checks every answer, `hold` keeps sessions and streams open,
+//! `compare` compares what that costs targets.
 
 mod args;
 
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
-use portcullis_loadtest::load;
+use portcullis_loadtest::{compare, load};
 use serde::Serialize;
 use tokio::io::{sink, stdin};
 use tokio::time::sleep;
@@ -42,6 +43,10 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             let report = load::hold(&hold.endpoint()?, &hold.hold(), held(hold.duration)).await?;
             print(&report, hold.json)?;
             Ok(ExitCode::from(u8::from(report.has_failed())))
+        }
+        Command::Compare(args) => {
+            let succeeded = compare::run(args).await?;
+            Ok(ExitCode::from(u8::from(!succeeded)))
         }
     }
 }

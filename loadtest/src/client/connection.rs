@@ -45,7 +45,7 @@ struct Link {
 pub(crate) struct Exchange<'a> {
     status: StatusCode,
     pub(super) headers: HeaderMap,
-    pub(super) body: &'a [u8],
+    pub(crate) body: &'a [u8],
 }
 
 impl Connection {

@@ -8,5 +8,5 @@ mod session;
 
 pub(crate) use answer::{Answered, check};
 pub(crate) use connection::Connection;
-pub(crate) use request::Requests;
+pub(crate) use request::{LIST_ID, Requests};
 pub(crate) use session::Session;

@@ -24,6 +24,8 @@ pub(crate) struct Requests {
     message: String,
 }
 
+/// The id of every request for a list: so that one answer fits them all, and can be served by who knows nothing of ids.
+pub(crate) const LIST_ID: u64 = 1;
 /// How much space is asked for at once.
 const SPACE: usize = 16 * 1024;
 
@@ -70,7 +72,8 @@ impl Requests {
         if self.space.capacity() < middle.len() + 100 {
             self.space.reserve(SPACE);
         }
-        write!(self.space, r#"{{"jsonrpc":"2.0","id":{number}{middle}{begun}"#).expect(fits);
+        let id = self.id(number);
+        write!(self.space, r#"{{"jsonrpc":"2.0","id":{id}{middle}{begun}"#).expect(fits);
         let head = self.space.split().freeze();
         let rest = self.rest.slice(self.filling - self.fill()..);
         Body { head, rest }
@@ -79,11 +82,15 @@ impl Requests {
     /// What the answer to the last call has to be.
     pub(crate) fn expected(&self, number: u64) -> Expected<'_> {
         Expected {
-            number,
+            number: self.id(number),
             method: self.method,
             begun: &self.message,
             filling: &self.rest[..self.fill()],
         }
+    }
+
+    fn id(&self, number: u64) -> u64 {
+        if self.method == Method::List { LIST_ID } else { number }
     }
 
     /// How long the filling of the last message is.
@@ -118,7 +125,7 @@ mod tests {
             let params = json!({"name": "call_tool", "arguments": params});
             assert_eq!(written(&mut requests(Method::CallTool, 0), number), call(number, params));
         }
-        let list = json!({"jsonrpc": "2.0", "id": 7, "method": "tools/list"});
+        let list = json!({"jsonrpc": "2.0", "id": LIST_ID, "method": "tools/list"});
         assert_eq!(written(&mut requests(Method::List, 1000), 7), list);
     }
 
