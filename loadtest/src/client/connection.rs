@@ -177,7 +177,7 @@ impl Exchange<'_> {
     /// # Errors
     ///
     /// When the response has another status; the error says what the server says of it.
-    pub(super) fn expect(&self, status: StatusCode) -> anyhow::Result<()> {
+    pub(crate) fn expect(&self, status: StatusCode) -> anyhow::Result<()> {
         ensure!(self.status == status, "HTTP status {}{}", self.status, error_of(self.body));
         Ok(())
     }
