@@ -1,8 +1,11 @@
 //! Every target answers, and nothing of it is left once it is dropped.
 
 use std::path::Path;
+use std::time::Duration;
 
-use portcullis_loadtest::target::{Programs, Scene, Target};
+use portcullis_loadtest::target::{
+    Peer, Programs, Scene, Target, binary_bytes, start_to_listening,
+};
 use portcullis_test_support::{Peers, is_running, until};
 
 /// Built side by side with the gateway: `cargo test --workspace` builds all binaries before any test.
@@ -82,4 +85,21 @@ fn targets_are_known_by_their_names() {
     }
     let error = Target::by_name("apache").unwrap_err().to_string();
     assert!(error.contains("direct, plain, floor, nginx, only-router, every-layer"), "{error}");
+}
+
+#[tokio::test]
+async fn a_gateway_says_how_long_it_takes_to_start_and_how_large_it_is() {
+    let programs = programs();
+    let time = start_to_listening(&programs, &Scene::default(), 3).await.unwrap();
+    assert!(time > Duration::ZERO && time < Duration::from_secs(60), "{time:?}");
+    assert!(binary_bytes(&programs).unwrap() > 1_000_000);
+}
+
+/// Installs what is not in the cache, which takes minutes: asked for by `cargo test -- --ignored`.
+#[tokio::test]
+#[ignore = "installs peers from public registries"]
+async fn peers_of_public_registries_answer() {
+    for peer in Peer::ALL {
+        starts_answers_and_ends(Target::Peer(peer), &Scene::default()).await;
+    }
 }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::Context;
 use tempfile::TempDir;
@@ -18,6 +19,27 @@ pub(super) async fn start(
     backend: SocketAddr,
     scene: &Scene,
 ) -> anyhow::Result<Front> {
+    let (command, issuer, files) = command(programs, name, backend, scene)?;
+    let mut process = Process::start("portcullis", command)?;
+    let address = process.address().await?;
+    let names = |of| (0..scene.tools).map(move |number| format!("x_raw{of}_tool{number}"));
+    Ok(Front {
+        process,
+        address,
+
+        tools: Some((0..scene.backends).flat_map(names).collect()),
+        bearer: Some(issuer.token()?),
+        files: Some(files),
+    })
+}
+
+/// The command that starts it, who issues its tokens, and the files that it reads.
+pub(super) fn command(
+    programs: &Programs,
+    name: &str,
+    backend: SocketAddr,
+    scene: &Scene,
+) -> anyhow::Result<(Command, Issuer, TempDir)> {
     let files = directory(name, scene.backends)?;
     let issuer = Issuer::new()?;
     let jwks = files.path().join("jwks.json");
@@ -25,16 +47,7 @@ pub(super) async fn start(
     let mut command = process::command(&programs.gateway);
     command.arg("serve").arg("--config").arg(files.path());
     command.env("BACKEND", format!("http://{backend}/mcp")).env("JWKS", &jwks);
-    let mut process = Process::start("portcullis", command)?;
-    let address = process.address().await?;
-    let names = |of| (0..scene.tools).map(move |number| format!("x_raw{of}_tool{number}"));
-    Ok(Front {
-        process,
-        address,
-        tools: Some((0..scene.backends).flat_map(names).collect()),
-        bearer: Some(issuer.token()?),
-        files: Some(files),
-    })
+    Ok((command, issuer, files))
 }
 
 /// The configuration directory `loadtest/NAME`, with this many backends.

@@ -7,18 +7,22 @@
 mod backend;
 mod gateway;
 mod nginx;
+mod peer;
 mod process;
 mod proxy;
 mod ready;
+mod startup;
 mod token;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use anyhow::bail;
+use anyhow::Context;
 use tempfile::TempDir;
 
+pub use self::peer::Peer;
 use self::process::Process;
+pub use self::startup::{binary_bytes, start_to_listening};
 
 /// One of the things that are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +39,8 @@ pub enum Target {
     OnlyRouter,
     /// Portcullis with every layer on: `loadtest/every-layer`.
     EveryLayer,
+    /// Somebody else's gateway.
+    Peer(Peer),
 }
 
 /// What the backends offer, how many of them there are, and what a call does.
@@ -117,6 +123,7 @@ impl Target {
             Self::Nginx => "nginx",
             Self::OnlyRouter => "only-router",
             Self::EveryLayer => "every-layer",
+            Self::Peer(peer) => peer.name(),
         }
     }
 
@@ -125,10 +132,12 @@ impl Target {
     /// # Errors
     /// When there is none; the message lists those that there are.
     pub fn by_name(name: &str) -> anyhow::Result<Self> {
-        let Some(target) = Self::ALL.into_iter().find(|target| target.name() == name) else {
-            bail!("{name:?} is no target; there are {}", Self::ALL.map(Self::name).join(", "));
-        };
-        Ok(target)
+        let all = || Self::ALL.into_iter().chain(Peer::ALL.map(Self::Peer));
+        let found = all().find(|target| target.name() == name);
+        found.with_context(|| {
+            let names = all().map(Self::name).collect::<Vec<_>>();
+            format!("{name:?} is no target; there are {}", names.join(", "))
+        })
     }
 
     /// Starts it with a raw backend of its own, and waits until a call is answered.
@@ -145,6 +154,7 @@ impl Target {
             Self::OnlyRouter | Self::EveryLayer => {
                 Some(gateway::start(programs, self.name(), address, scene).await?)
             }
+            Self::Peer(peer) => Some(peer.start(address, scene).await?),
         };
         let mut running = Running::new(backend, address, front, scene);
         ready::wait(&mut running).await?;

@@ -1,7 +1,7 @@
 //! A child process on a clean environment, which does not outlive its handle.
 
 use std::fs::{self, File};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::FileExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -15,7 +15,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 /// The longest a start may take: servers in Python need seconds, and more where others build at the same time.
 const DEADLINE: Duration = Duration::from_mins(2);
 /// How often a starting process is looked at.
-const TICK: Duration = Duration::from_millis(5);
+const TICK: Duration = Duration::from_millis(1);
 /// How much of what a process wrote stands in an error.
 const SHOWN_BYTES: usize = 8 * 1024;
 
@@ -35,6 +35,11 @@ pub(super) fn command(program: &Path) -> Command {
         command.env("PATH", path);
     }
     command
+}
+
+/// An address that was free a moment ago, for what can neither be given a socket nor say which port it took.
+pub(super) fn free_address() -> anyhow::Result<SocketAddr> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port")?.local_addr()?)
 }
 
 impl Process {

@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Waits until the last of its tools answers, which is the last to be there.
 pub(super) async fn wait(running: &mut Running) -> anyhow::Result<()> {
     let tools = running.tools.clone();
-    let probe = Probe::new(running)?;
+    let probe = Probe::new(running.url.clone(), running.bearer.as_deref())?;
     running
         .measured_mut()
         .until("answer to a call", async |_| {
@@ -33,21 +33,18 @@ pub(super) async fn wait(running: &mut Running) -> anyhow::Result<()> {
         .await
 }
 
-struct Probe {
+/// A client that is not in a hurry.
+pub(super) struct Probe {
     client: Client<HttpConnector, Full<Bytes>>,
     url: String,
     bearer: Option<HeaderValue>,
 }
 
 impl Probe {
-    fn new(running: &Running) -> anyhow::Result<Self> {
-        let bearer = running.bearer.as_deref();
+    pub(super) fn new(url: String, bearer: Option<&str>) -> anyhow::Result<Self> {
         let bearer = bearer.map(|token| HeaderValue::try_from(format!("Bearer {token}")));
-        Ok(Self {
-            client: Client::builder(TokioExecutor::new()).build_http(),
-            url: running.url.clone(),
-            bearer: bearer.transpose()?,
-        })
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        Ok(Self { client, url, bearer: bearer.transpose()? })
     }
 
     async fn sees_and_calls(&self, tools: &[String]) -> anyhow::Result<()> {
@@ -88,7 +85,8 @@ impl Probe {
         Ok((response.headers().get(SESSION).cloned(), message["result"].take()))
     }
 
-    async fn post(
+    /// Sends JSON, and gives the answer if it is a success.
+    pub(super) async fn post(
         &self,
         session: Option<&HeaderValue>,
         message: &Value,

@@ -1,0 +1,129 @@
+//! What people choose between, from public registries: installed when it is first asked for, by `loadtest/peers/install`.
+//!
+//! Each of them runs as its own documentation starts it, with one process where that says nothing of more, and logs
+//! no calls if there is a switch for that. None of them is asked who calls.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, ensure};
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::process::{self, Process};
+use super::ready::Probe;
+use super::{Front, Scene};
+
+/// One of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// PyPI `fastmcp`: its proxy, served by uvicorn.
+    FastMcp,
+    /// PyPI `mcp-proxy`, which serves what speaks stdio: another one of itself, that is a client of the backend.
+    McpProxyPy,
+    /// PyPI `mcp-contextforge-gateway`.
+    ContextForge,
+}
+
+impl Peer {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::FastMcp, Self::McpProxyPy, Self::ContextForge];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::FastMcp => "fastmcp",
+            Self::McpProxyPy => "mcp-proxy-py",
+            Self::ContextForge => "contextforge",
+        }
+    }
+
+    /// What it puts before the name of a tool.
+    fn prefix(self) -> &'static str {
+        match self {
+            Self::FastMcp | Self::McpProxyPy => "",
+            Self::ContextForge => "raw-",
+        }
+    }
+
+    /// Installs it if it is not there yet, and starts it in front of `backend`.
+    pub(super) async fn start(self, backend: SocketAddr, scene: &Scene) -> anyhow::Result<Front> {
+        self.install()?;
+        let files = TempDir::with_prefix("loadtest-peer-").context("no temporary directory")?;
+        let address = process::free_address()?;
+        let backend = format!("http://{backend}/mcp");
+        let mut command = self.command(address, &backend, files.path());
+        command.current_dir(files.path());
+        let mut process = Process::start(self.name(), command)?;
+        if self == Self::ContextForge {
+            register(&mut process, address, &backend).await?;
+        }
+        let tools = (0..scene.tools).map(|number| format!("{}tool{number}", self.prefix()));
+        Ok(Front {
+            process,
+            address,
+            tools: Some(tools.collect()),
+            bearer: None,
+            files: Some(files),
+        })
+    }
+
+    fn install(self) -> anyhow::Result<()> {
+        let mut install = Command::new(file("install"));
+        let status = install.arg(self.name()).stdin(Stdio::null()).status();
+        let status = status.context("loadtest/peers/install")?;
+        ensure!(status.success(), "{} cannot be installed here: {status}", self.name());
+        Ok(())
+    }
+
+    fn command(self, address: SocketAddr, backend: &str, files: &Path) -> anyhow::Result<Command> {
+        let program = file("bin").join(self.name());
+        let mut command = process::command(&program);
+        let (host, port) = (address.ip().to_string(), address.port().to_string());
+        match self {
+            Self::FastMcp => {
+                command = process::command(&file("../../tests/peers/venvs/fastmcp/bin/python"));
+                command.arg(file("fastmcp_proxy.py")).args([backend, &port]);
+                command.env("FASTMCP_LOG_LEVEL", "WARNING");
+            }
+            Self::McpProxyPy => {
+                command.args(["--log-level", "WARNING", "--host", &host, "--port", &port, "--"]);
+                command.arg(&program).args(["--log-level", "WARNING"]);
+                command.args(["--transport", "streamablehttp", backend]);
+            }
+            Self::ContextForge => {
+                command.args(["--host", &host, "--port", &port]);
+                command.envs(CONTEXT_FORGE).env("HOME", files);
+                let database = files.join("mcp.db");
+                command.env("DATABASE_URL", format!("sqlite:///{}", database.display()));
+            }
+        }
+        command
+    }
+}
+
+/// Nobody has to log in, a backend on loopback is allowed, calls are not limited to some per minute, and what it
+/// remembers is in its own memory. The secrets protect nothing: the database is gone after the run.
+const CONTEXT_FORGE: [(&str, &str); 8] = [
+    ("AUTH_REQUIRED", "false"),
+    ("ALLOW_UNAUTHENTICATED_ADMIN", "true"),
+    ("MCPGATEWAY_ADMIN_API_ENABLED", "true"),
+    ("SSRF_ALLOW_LOCALHOST", "true"),
+    ("RATE_LIMITING_ENABLED", "false"),
+    ("CACHE_TYPE", "memory"),
+    ("JWT_SECRET_KEY", "a key of the load test, on loopback, for one run only"),
+    ("AUTH_ENCRYPTION_SECRET", "a secret of the load test, on loopback, for one run only"),
+];
+
+/// `ContextForge` learns of backends by its REST API.
+async fn register(process: &mut Process, address: SocketAddr, backend: &str) -> anyhow::Result<()> {
+    let probe = Probe::new(format!("http://{address}/gateways"), None)?;
+    let gateway = json!({ "name": "raw", "url": backend, "transport": "STREAMABLEHTTP" });
+    process
+        .until("registration of a backend", async |_| probe.post(None, &gateway).await.map(drop))
+        .await
+}
+
+fn file(relative: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(relative)
+}
