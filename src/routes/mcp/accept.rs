@@ -5,13 +5,11 @@ use http::{HeaderMap, HeaderName, header};
 use crate::error::Error;
 use crate::mcp::{ProtocolVersion, header as mcp_header};
 
-/// What SDKs write into `Accept`, which needs no reading.
-const BOTH: &str = "application/json, text/event-stream";
-
 /// A POST carries JSON, and its client takes both JSON and a stream.
 pub(super) fn post(headers: &HeaderMap) -> Result<(), Error> {
     json(headers)?;
-    let both = headers.get(header::ACCEPT).is_some_and(|accept| accept == BOTH)
+    // What SDKs write needs no reading.
+    let both = headers.get(header::ACCEPT).is_some_and(|it| it == mcp_header::ACCEPT_BOTH)
         || accepts(headers, mcp_header::JSON) && accepts(headers, mcp_header::EVENT_STREAM);
     if both { Ok(()) } else { Err(Error::NotAcceptable) }
 }

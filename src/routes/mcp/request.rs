@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::Request;
+use http::{HeaderName, Request};
 use serde::Deserialize;
 use tokio::time::Instant;
 
@@ -15,7 +15,7 @@ use crate::mcp::{self, LogLevel, Message, Method, response};
 use crate::sessions::{Guarded, Head, Listener, Place, Relay, Session};
 
 /// W3C Trace Context, Level 1.
-const TRACEPARENT: &str = "traceparent";
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// Who sends a message, and what its transport says about it.
 #[derive(Clone)]
