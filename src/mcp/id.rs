@@ -16,10 +16,15 @@ impl RequestId {
     /// Returns `None` unless it is a string or an integer (MCP: "MUST NOT be null"; JSON-RPC 2.0
     /// §4: numbers should not contain fractional parts).
     pub fn from_raw(raw: Bytes) -> Option<Self> {
+        Self::is_one(&raw).then_some(Self(raw))
+    }
+
+    /// Whether raw JSON is an id.
+    pub(super) fn is_one(raw: &[u8]) -> bool {
         let is_string = raw.first() == Some(&b'"');
-        let digits = raw.strip_prefix(b"-").unwrap_or(&raw);
+        let digits = raw.strip_prefix(b"-").unwrap_or(raw);
         let is_integer = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
-        (is_string || is_integer).then_some(Self(raw))
+        is_string || is_integer
     }
 
     /// The raw JSON.

@@ -7,6 +7,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess
 use serde_json::value::RawValue;
 
 use super::Span;
+use super::scan::pick;
 
 /// A member of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,11 +64,28 @@ pub fn members(object: &[u8]) -> Option<Vec<(Cow<'_, str>, &RawValue)>> {
 pub fn named<'a, const N: usize>(
     object: &'a [u8],
     names: [&'static str; N],
-) -> Result<[Option<&'a RawValue>; N], serde_json::Error> {
+) -> Result<[Option<&'a [u8]>; N], serde_json::Error> {
+    match pick(object, names) {
+        Some(found) => Ok(found),
+        None => read(object, names),
+    }
+}
+
+/// The same by `serde_json`, which can tell what is wrong.
+pub(super) fn read<'a, const N: usize>(
+    object: &'a [u8],
+    names: [&'static str; N],
+) -> Result<[Option<&'a [u8]>; N], serde_json::Error> {
     let mut deserializer = serde_json::Deserializer::from_slice(object);
     let found = deserializer.deserialize_map(Pick(names))?;
     deserializer.end()?;
-    Ok(found)
+    Ok(found.map(|value| value.map(|raw| raw.get().as_bytes())))
+}
+
+/// The text of a string as it stands in JSON; `None` if it is no string, or has to be unescaped.
+pub(super) fn plain(value: &[u8]) -> Option<&str> {
+    let text = value.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+    if text.contains(&b'\\') { None } else { str::from_utf8(text).ok() }
 }
 
 struct Pick<const N: usize>([&'static str; N]);
@@ -184,7 +202,7 @@ mod tests {
     fn a_name_that_others_would_take_for_one_of_ours_is_refused() {
         let read = |object: &str| {
             let found = named(object.as_bytes(), ["name", "params"]);
-            found.map(|found| found.map(|it| it.map(|raw| raw.get().to_owned())))
+            found.map(|found| found.map(|it| it.map(|raw| str::from_utf8(raw).unwrap().to_owned())))
         };
         let found = read(r#"{"n\u0061me":"a","names":1,"par":{},"x":{"Name":1}}"#).unwrap();
         assert_eq!(found, [Some("\"a\"".to_owned()), None]);

@@ -1,10 +1,12 @@
 //! A JSON-RPC message as borrowed raw JSON: only the envelope is looked at.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::member::named;
+use super::member::{named, plain};
 use super::{Method, RequestId};
 
 /// How deeply arrays and objects of a message from outside may nest.
@@ -69,27 +71,35 @@ pub struct Message {
     raw: Bytes,
     kind: Kind,
     id: Option<Span>,
-    method: Option<(Method, Box<str>)>,
+    method: Option<Method>,
+    /// The name of a method that has none here.
+    other: Box<str>,
     params: Option<Span>,
     outcome: Option<(Span, bool)>,
 }
 
 /// What stands on the outside of a message.
 struct Fields<'a> {
-    jsonrpc: Option<&'a RawValue>,
-    id: Option<&'a RawValue>,
-    method: Option<Box<str>>,
-    params: Option<&'a RawValue>,
-    result: Option<&'a RawValue>,
-    error: Option<&'a RawValue>,
+    jsonrpc: Option<&'a [u8]>,
+    id: Option<&'a [u8]>,
+    method: Option<Cow<'a, str>>,
+    params: Option<&'a [u8]>,
+    result: Option<&'a [u8]>,
+    error: Option<&'a [u8]>,
 }
 
 impl<'a> Fields<'a> {
     fn read(raw: &'a [u8]) -> Result<Self, serde_json::Error> {
         let names = ["jsonrpc", "id", "method", "params", "result", "error"];
         let [jsonrpc, id, method, params, result, error] = named(raw, names)?;
-        let method = method.map(|raw| serde_json::from_str::<Option<_>>(raw.get())).transpose()?;
-        Ok(Self { jsonrpc, id, method: method.flatten(), params, result, error })
+        let method = match method {
+            Some(raw) => match plain(raw) {
+                Some(name) => Some(Cow::Borrowed(name)),
+                None => serde_json::from_slice(raw)?,
+            },
+            None => None,
+        };
+        Ok(Self { jsonrpc, id, method, params, result, error })
     }
 }
 
@@ -123,7 +133,7 @@ impl Message {
             }
             Err(error) => return Err(Invalid::Json(error)),
         };
-        let span = |part: &RawValue| Span::of(&raw, part.get().as_bytes());
+        let span = |part: &[u8]| Span::of(&raw, part);
         let id = fields.id.map(span);
         let params = fields.params.map(span);
         let outcome = match (fields.result, fields.error) {
@@ -134,7 +144,7 @@ impl Message {
             (None, Some(error)) => Some((span(error), true)),
             (None, None) => None,
         };
-        if fields.jsonrpc.map(RawValue::get) != Some("\"2.0\"") {
+        if fields.jsonrpc != Some(b"\"2.0\"") {
             return Err(invalid(&raw, id, "\"jsonrpc\" must be \"2.0\""));
         }
         let kind = match (&fields.method, id.is_some(), outcome.is_some()) {
@@ -148,8 +158,10 @@ impl Message {
                 return Err(invalid(&raw, id, "neither a request, a notification nor a response"));
             }
         };
-        let method = fields.method.map(|name| (Method::parse(&name), name));
-        let message = Self { raw, kind, id, method, params, outcome };
+        let method = fields.method.as_deref().map(Method::parse);
+        let other = fields.method.filter(|_| method == Some(Method::Other));
+        let other = other.map(Box::from).unwrap_or_default();
+        let message = Self { raw, kind, id, method, other, params, outcome };
         message.check()?;
         Ok(message)
     }
@@ -158,7 +170,7 @@ impl Message {
         // A response to a message that could not be read has a null id (JSON-RPC 2.0 §5).
         let may_be_null = self.kind == Kind::Response && self.is_error();
         if let Some(span) = self.id
-            && RequestId::from_raw(self.slice(span)).is_none()
+            && !RequestId::is_one(self.bytes(span))
             && !(may_be_null && self.bytes(span) == b"null")
         {
             return Err(invalid(&self.raw, None, "\"id\" must be a string or an integer"));
@@ -193,12 +205,15 @@ impl Message {
 
     /// The method of a request or notification; [`Method::Other`] for responses.
     pub fn method(&self) -> Method {
-        self.method.as_ref().map_or(Method::Other, |(method, _)| *method)
+        self.method.unwrap_or(Method::Other)
     }
 
     /// The method's name as it was sent; empty for responses.
     pub fn method_name(&self) -> &str {
-        self.method.as_ref().map_or("", |(_, name)| name)
+        match self.method {
+            Some(Method::Other) | None => &self.other,
+            Some(method) => method.as_str(),
+        }
     }
 
     /// The parameters, raw.
@@ -235,10 +250,10 @@ impl Message {
     ///
     /// A notification stays as it is.
     #[must_use]
-    pub fn with_id(&self, id: &[u8]) -> Bytes {
+    pub fn with_id(self, id: &[u8]) -> Bytes {
         match self.id {
-            Some(span) => super::splice::splice(&self.raw, &[(span, id)]),
-            None => self.raw.clone(),
+            Some(span) => super::splice::splice_one(self.raw, span, id),
+            None => self.raw,
         }
     }
 }
@@ -265,6 +280,11 @@ fn id_of(raw: &Bytes) -> Option<RequestId> {
 /// Parsers further on recurse; we skip over raw JSON without recursion and would pass on what
 /// overflows their stack.
 pub fn is_deeper_than(raw: &[u8], limit: usize) -> bool {
+    // Most messages have not even that many brackets.
+    let begins = |byte: &u8| matches!(byte, b'{' | b'[');
+    if raw.iter().filter(|byte| begins(byte)).count() <= limit {
+        return false;
+    }
     let (mut depth, mut at) = (0_usize, 0_usize);
     while at < raw.len() {
         match raw[at] {

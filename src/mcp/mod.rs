@@ -12,6 +12,7 @@ pub mod message;
 pub mod method;
 pub mod params;
 pub mod response;
+mod scan;
 pub mod splice;
 pub mod sse;
 pub mod version;

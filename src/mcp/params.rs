@@ -4,8 +4,9 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
-use super::member::named;
+use super::member::{named, plain};
 pub use super::message::present;
+use super::scan::pick;
 use super::{Message, RequestId, Span};
 
 /// Parameters that say where a request goes, and its progress token.
@@ -81,7 +82,7 @@ impl Params {
             uri: uri.map(|raw| text(whole, raw, "uri")).transpose()?,
             cursor: cursor.map(|raw| text(whole, raw, "cursor")).transpose()?,
             reference: target.map(|raw| reference(whole, raw)).transpose()?,
-            arguments: arguments.map(|raw| span(whole, raw)),
+            arguments: arguments.map(|raw| Span::of(whole, raw)),
             progress_token: meta.map(|raw| progress_token(whole, raw)).transpose()?.flatten(),
         })
     }
@@ -89,8 +90,7 @@ impl Params {
 
 /// The progress token of a `notifications/progress`, raw.
 pub fn progress_token_of(message: &Message) -> Option<Span> {
-    let meta: Meta<'_> = serde_json::from_slice(message.params()?).ok()?;
-    meta.progress_token.map(|raw| span(message.raw(), raw))
+    token_in(message.params()?).ok()?.map(|raw| Span::of(message.raw(), raw))
 }
 
 /// The `requestId` of a `notifications/cancelled`.
@@ -101,7 +101,8 @@ pub fn cancelled_request(message: &Message) -> Option<RequestId> {
         request_id: &'a RawValue,
     }
     let cancelled: Cancelled<'_> = serde_json::from_slice(message.params()?).ok()?;
-    RequestId::from_raw(message.slice(span(message.raw(), cancelled.request_id)))
+    let id = cancelled.request_id.get().as_bytes();
+    RequestId::from_raw(message.raw().slice_ref(id))
 }
 
 /// Whether the result of a `tools/call` says `"isError": true`.
@@ -113,39 +114,56 @@ pub fn says_is_error(result: &[u8]) -> bool {
         #[serde(default, rename = "content")]
         _content: Option<IgnoredAny>,
     }
-    serde_json::from_slice::<ToolResult>(result).is_ok_and(|result| result.is_error)
+    match pick(result, ["isError", "content"]) {
+        Some([is_error, _]) => is_error == Some(b"true"),
+        None => serde_json::from_slice::<ToolResult>(result).is_ok_and(|result| result.is_error),
+    }
 }
 
-fn span(whole: &[u8], raw: &RawValue) -> Span {
-    Span::of(whole, raw.get().as_bytes())
+fn text(whole: &[u8], raw: &[u8], field: &str) -> Result<Text, InvalidParams> {
+    let value = match plain(raw) {
+        Some(text) => text.into(),
+        None => serde_json::from_slice(raw).map_err(|_| {
+            InvalidParams(format!("\"{field}\" must be a string, not {}", excerpt(raw)))
+        })?,
+    };
+    Ok(Text { value, span: Span::of(whole, raw) })
 }
 
-fn text(whole: &[u8], raw: &RawValue, field: &str) -> Result<Text, InvalidParams> {
-    let value = serde_json::from_str(raw.get()).map_err(|_| {
-        InvalidParams(format!("\"{field}\" must be a string, not {}", excerpt(raw)))
-    })?;
-    Ok(Text { value, span: span(whole, raw) })
-}
-
-fn reference(whole: &[u8], raw: &RawValue) -> Result<Reference, InvalidParams> {
-    let parsed: RawReference<'_> = serde_json::from_str(raw.get()).map_err(invalid)?;
+fn reference(whole: &[u8], raw: &[u8]) -> Result<Reference, InvalidParams> {
+    let parsed: RawReference<'_> = serde_json::from_slice(raw).map_err(invalid)?;
     match (&*parsed.r#type, parsed.name, parsed.uri) {
-        ("ref/prompt", Some(name), _) => text(whole, name, "ref.name").map(Reference::Prompt),
-        ("ref/resource", _, Some(uri)) => text(whole, uri, "ref.uri").map(Reference::Resource),
+        ("ref/prompt", Some(name), _) => {
+            text(whole, name.get().as_bytes(), "ref.name").map(Reference::Prompt)
+        }
+        ("ref/resource", _, Some(uri)) => {
+            text(whole, uri.get().as_bytes(), "ref.uri").map(Reference::Resource)
+        }
         _ => Err(InvalidParams(
             "\"ref\" must be a ref/prompt with a name or a ref/resource with a uri".to_owned(),
         )),
     }
 }
 
-fn progress_token(whole: &[u8], meta: &RawValue) -> Result<Option<Span>, InvalidParams> {
-    let meta: Option<Meta<'_>> = serde_json::from_str(meta.get()).map_err(invalid)?;
-    let Some(token) = meta.and_then(|meta| meta.progress_token) else { return Ok(None) };
-    let is_token = matches!(token.get().as_bytes().first(), Some(b'"' | b'-' | b'0'..=b'9'));
+/// The progress token in `_meta`, or in the parameters of a `notifications/progress`.
+fn token_in(object: &[u8]) -> Result<Option<&[u8]>, serde_json::Error> {
+    if let Some([token]) = pick(object, ["progressToken"]) {
+        return Ok(token);
+    }
+    let meta: Meta<'_> = serde_json::from_slice(object)?;
+    Ok(meta.progress_token.map(|raw| raw.get().as_bytes()))
+}
+
+fn progress_token(whole: &[u8], meta: &[u8]) -> Result<Option<Span>, InvalidParams> {
+    if meta == b"null" {
+        return Ok(None);
+    }
+    let Some(token) = token_in(meta).map_err(invalid)? else { return Ok(None) };
+    let is_token = matches!(token.first(), Some(b'"' | b'-' | b'0'..=b'9'));
     if !is_token {
         return Err(InvalidParams("\"progressToken\" must be a string or a number".to_owned()));
     }
-    Ok(Some(span(whole, token)))
+    Ok(Some(Span::of(whole, token)))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "used as a function in map_err")]
@@ -153,9 +171,10 @@ fn invalid(error: serde_json::Error) -> InvalidParams {
     InvalidParams(error.to_string())
 }
 
-fn excerpt(raw: &RawValue) -> String {
-    let text: String = raw.get().chars().take(40).collect();
-    if text.len() < raw.get().len() { format!("{text}…") } else { text }
+fn excerpt(raw: &[u8]) -> String {
+    let raw = String::from_utf8_lossy(raw);
+    let text: String = raw.chars().take(40).collect();
+    if text.len() < raw.len() { format!("{text}…") } else { text }
 }
 
 #[cfg(test)]

@@ -81,10 +81,12 @@ fn record<K: Hash + Eq>(
     });
 }
 
+/// Method, route and status: words of ours and what we answer, so there are few, most of them of the
+/// first few kinds. To hash one costs more than to come by those.
 type HttpKey = (&'static str, &'static str, u16);
 
 thread_local! {
-    static HTTP: Known<HttpKey> = RefCell::default();
+    static HTTP: RefCell<Vec<(HttpKey, Counter, Histogram)>> = RefCell::default();
     static CALLS: Known<CallKey> = RefCell::default();
     static MUSTER: Known<CallKey> = RefCell::default();
 }
@@ -96,12 +98,21 @@ pub(crate) fn http_request(
     status: StatusCode,
     duration: Duration,
 ) {
-    record(&HTTP, (method, route, status.as_u16()), duration, |_| {
-        let status = status.as_str().to_owned();
-        (
-            counter!(name::HTTP_REQUESTS, "method" => method, "route" => route, "status" => status),
-            histogram!(name::HTTP_REQUEST_DURATION, "route" => route),
-        )
+    let key = (method, route, status.as_u16());
+    HTTP.with_borrow_mut(|handles| {
+        let known = handles.iter().position(|(known, ..)| *known == key);
+        let at = known.unwrap_or_else(|| {
+            let status = status.as_str().to_owned();
+            let requests = counter!(
+                name::HTTP_REQUESTS, "method" => method, "route" => route, "status" => status
+            );
+            let duration = histogram!(name::HTTP_REQUEST_DURATION, "route" => route);
+            handles.push((key, requests, duration));
+            handles.len() - 1
+        });
+        let (_, requests, durations) = &handles[at];
+        requests.increment(1);
+        durations.record(duration);
     });
 }
 

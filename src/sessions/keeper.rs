@@ -26,27 +26,29 @@ const MAX_AGE: Duration = Duration::from_hours(1);
 /// What they say goes into the session's replay buffer, from where a client that has event ids can
 /// fetch it.
 #[derive(Clone)]
-pub struct Keeper {
+pub struct Keeper(Arc<Inner>);
+
+struct Inner {
     tasks: TaskTracker,
     draining: CancellationToken,
-    kept: Arc<AtomicUsize>,
+    kept: AtomicUsize,
 }
 
 impl Keeper {
     /// A keeper whose work belongs to `tasks` and is given up at `draining`: replays end with the
     /// process.
     pub fn new(tasks: TaskTracker, draining: CancellationToken) -> Self {
-        Self { tasks, draining, kept: Arc::default() }
+        Self(Arc::new(Inner { tasks, draining, kept: AtomicUsize::new(0) }))
     }
 
     /// Where the worker's own tasks belong.
     pub fn tasks(&self) -> &TaskTracker {
-        &self.tasks
+        &self.0.tasks
     }
 
     /// How many calls are being carried on.
     pub fn len(&self) -> usize {
-        self.kept.load(Ordering::Relaxed)
+        self.0.kept.load(Ordering::Relaxed)
     }
 
     /// Whether none is.
@@ -54,17 +56,16 @@ impl Keeper {
         self.len() == 0
     }
 
-    fn adopt(&self, mut relay: Relay) {
+    fn adopt(&self, mut relay: Box<Relay>) {
         let Ok(runtime) = Handle::try_current() else { return };
-        if self.kept.fetch_add(1, Ordering::Relaxed) >= MAX_KEPT {
-            self.kept.fetch_sub(1, Ordering::Relaxed);
+        if self.0.kept.fetch_add(1, Ordering::Relaxed) >= MAX_KEPT {
+            self.0.kept.fetch_sub(1, Ordering::Relaxed);
             metrics::counter!("portcullis_dropped_total", "reason" => "keeper_full").increment(1);
             return;
         }
-        let kept = Kept(Arc::clone(&self.kept));
-        let draining = self.draining.clone();
+        let kept = Kept(self.clone());
         let work = async move {
-            let _kept = kept;
+            let draining = &kept.0.0.draining;
             let carried = async { while poll_fn(|cx| relay.poll_frame(cx)).await.is_some() {} };
             let carried = draining.run_until_cancelled(time::timeout(MAX_AGE, carried)).await;
             if matches!(carried, Some(Err(_))) {
@@ -72,27 +73,27 @@ impl Keeper {
                     .increment(1);
             }
         };
-        self.tasks.spawn_on(work, &runtime);
+        self.0.tasks.spawn_on(work, &runtime);
     }
 }
 
-struct Kept(Arc<AtomicUsize>);
+struct Kept(Keeper);
 
 impl Drop for Kept {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.0.kept.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 /// A relay that goes to the keeper if it is dropped before it is done.
 pub struct Guarded {
-    relay: Option<Relay>,
+    relay: Option<Box<Relay>>,
     keeper: Keeper,
 }
 
 impl Guarded {
     /// Watches over a relay.
-    pub fn new(relay: Relay, keeper: Keeper) -> Self {
+    pub fn new(relay: Box<Relay>, keeper: Keeper) -> Self {
         Self { relay: Some(relay), keeper }
     }
 

@@ -14,11 +14,12 @@ mod relay;
 mod running;
 mod seal;
 mod session;
+mod shards;
 mod sink;
 mod state;
+mod states;
 mod subscriptions;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -41,6 +42,7 @@ pub use running::{Claim, Running};
 pub use seal::{Keys, NoRandomness};
 pub use session::{Home, Owner, Session};
 pub use state::{Listening, State};
+use states::States;
 pub use subscriptions::{Added, Subscriptions};
 
 use crate::call::{Endpoint, Principal, SessionId};
@@ -64,8 +66,8 @@ pub struct Sessions {
     keys: Keys,
     home: Home,
     max_age: Duration,
-    deleted: Mutex<Deleted>,
-    states: Mutex<HashMap<SessionId, Arc<State>>>,
+    deleted: Deleted,
+    states: States,
     max_states: usize,
     replay: Arc<Budget>,
     running: Arc<Running>,
@@ -106,8 +108,8 @@ impl Sessions {
             keys,
             home: Home(seal::random()?),
             max_age,
-            deleted: Mutex::default(),
-            states: Mutex::default(),
+            deleted: Deleted::default(),
+            states: States::default(),
             max_states: MAX_STATES,
             replay: Arc::default(),
             running: Arc::default(),
@@ -148,14 +150,19 @@ impl Sessions {
     /// [`Gone`], also when it is another principal's: that it exists is nobody else's business.
     pub fn find(&self, token: &[u8], principal: &Principal) -> Result<Session, Gone> {
         let session = self.keys.open(token).ok_or(Gone)?;
-        let expired = now_seconds() >= session.issued.saturating_add(self.max_age.as_secs());
-        if expired
-            || session.owner != Owner::of(principal)
-            || self.deleted.lock().contains(session.id)
-        {
+        if session.owner != Owner::of(principal) {
             return Err(Gone);
         }
-        Ok(session)
+        self.check(session)
+    }
+
+    /// A session that was found before, unless it is over by now.
+    ///
+    /// # Errors
+    /// [`Gone`] if it is.
+    pub fn check(&self, session: Session) -> Result<Session, Gone> {
+        let expired = now_seconds() >= session.issued.saturating_add(self.max_age.as_secs());
+        if expired || self.deleted.contains(session.id) { Err(Gone) } else { Ok(session) }
     }
 
     /// Where the soft state of a session lives.
@@ -165,7 +172,7 @@ impl Sessions {
 
     /// Ends a session: its calls, its streams, its open questions, its id.
     pub fn delete(&self, session: &Session) {
-        self.deleted.lock().insert(session.id);
+        self.deleted.insert(session.id);
         self.end(session.id);
     }
 
@@ -173,8 +180,7 @@ impl Sessions {
     pub fn end(&self, id: SessionId) {
         self.running.cancel_all(id);
         self.subscriptions.forget(id);
-        let state = self.states.lock().remove(&id);
-        if let Some(state) = state {
+        if let Some(state) = self.states.remove(id) {
             state.close();
         }
     }
@@ -184,28 +190,21 @@ impl Sessions {
     /// # Errors
     /// When there is none, and as many other sessions use theirs as may.
     pub fn state(&self, id: SessionId) -> Result<Arc<State>, TooManySessions> {
-        let mut states = self.states.lock();
-        if states.len() >= self.max_states && !states.contains_key(&id) {
-            drop(states);
-            self.make_room(Instant::now());
-            states = self.states.lock();
-        }
-        if states.len() >= self.max_states && !states.contains_key(&id) {
-            return Err(TooManySessions(self.max_states));
-        }
-        let new = || {
+        let make = || {
             let before = self.made.fetch_add(1, Ordering::Relaxed);
             let first = self.home.first_number().wrapping_add(before * STREAMS_OF_A_STATE);
-            Arc::new(State::new(id, self.home, first, self.replay.clone()))
+            State::new(id, self.home, first, self.replay.clone())
         };
-        let state = states.entry(id).or_insert_with(new);
-        state.touch(); // under the lock, or it could be reaped before it is used
-        Ok(Arc::clone(state))
+        let state = self.states.get_or_make(id, self.max_states, make).or_else(|| {
+            self.make_room(Instant::now());
+            self.states.get_or_make(id, self.max_states, make)
+        });
+        state.ok_or(TooManySessions(self.max_states))
     }
 
     /// The soft state of a session, if there is any.
     pub fn existing_state(&self, id: SessionId) -> Option<Arc<State>> {
-        self.states.lock().get(&id).cloned()
+        self.states.get(id)
     }
 
     /// The calls under way.
@@ -220,8 +219,7 @@ impl Sessions {
 
     /// Says something to every client that listens at one of the endpoints.
     pub fn broadcast(&self, message: &Bytes, is_for: impl Fn(&Endpoint, &View) -> bool) {
-        let states: Vec<_> = self.states.lock().values().cloned().collect();
-        for state in states {
+        for state in self.states.all() {
             if state.listens(&is_for) {
                 state.notify(message);
             }
@@ -256,15 +254,11 @@ impl Sessions {
 
     /// Drops what is over, and the states that nobody has used for that long; whose they were.
     fn reap(&self, now: Instant, max_idle: Duration) -> Vec<SessionId> {
-        let states: Vec<_> = self.states.lock().values().cloned().collect();
-        for state in &states {
+        for state in self.states.all() {
             state.expire(now);
         }
-        drop(states);
-        let mut states = self.states.lock();
-        let idle: Vec<_> = states.extract_if(|_, state| state.is_idle(now, max_idle)).collect();
-        drop(states);
-        let idle: Vec<_> = idle.into_iter().map(|(id, _)| id).collect();
+        let idle = self.states.take(|state| state.is_idle(now, max_idle));
+        let idle: Vec<_> = idle.into_iter().map(|state| state.id).collect();
         for id in &idle {
             self.subscriptions.forget(*id);
         }
@@ -273,7 +267,7 @@ impl Sessions {
 
     /// Ends all streams: we stop.
     pub fn close(&self) {
-        for (_, state) in self.states.lock().drain() {
+        for state in self.states.take(|_| true) {
             state.close();
         }
     }

@@ -6,19 +6,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use futures_util::task::AtomicWaker;
-use parking_lot::Mutex;
 
+use super::shards::Shards;
 use crate::call::SessionId;
 use crate::mcp::RequestId;
-
-/// Sessions are spread over this many locks.
-const SHARDS: usize = 16;
 
 type Calls = HashMap<(SessionId, RequestId), Arc<Flag>>;
 
 /// The calls of legacy clients that are under way.
 #[derive(Default)]
-pub struct Running([Mutex<Calls>; SHARDS]);
+pub struct Running(Shards<Calls>);
 
 #[derive(Default)]
 struct Flag {
@@ -38,27 +35,23 @@ impl Running {
     pub fn claim(self: &Arc<Self>, session: SessionId, id: RequestId) -> Claim {
         let flag = Arc::new(Flag::default());
         let key = (session, id);
-        self.shard(session).lock().insert(key.clone(), Arc::clone(&flag));
+        self.0.of(session).lock().insert(key.clone(), Arc::clone(&flag));
         Claim { running: Arc::clone(self), key, flag }
     }
 
     /// Cancels a call; whether it was under way.
     pub fn cancel(&self, session: SessionId, id: RequestId) -> bool {
-        let Some(flag) = self.shard(session).lock().remove(&(session, id)) else { return false };
+        let Some(flag) = self.0.of(session).lock().remove(&(session, id)) else { return false };
         flag.cancel();
         true
     }
 
     /// Cancels all calls of a session.
     pub fn cancel_all(&self, session: SessionId) {
-        let mut calls = self.shard(session).lock();
+        let mut calls = self.0.of(session).lock();
         for (_, flag) in calls.extract_if(|(owner, _), _| *owner == session) {
             flag.cancel();
         }
-    }
-
-    fn shard(&self, session: SessionId) -> &Mutex<Calls> {
-        &self.0[usize::from(session.as_bytes()[0]) % SHARDS]
     }
 }
 
@@ -79,10 +72,12 @@ impl Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        let mut calls = self.running.shard(self.key.0).lock();
+        let mut calls = self.running.0.of(self.key.0).lock();
         // A client that used the id again owns the entry now.
-        if calls.get(&self.key).is_some_and(|flag| Arc::ptr_eq(flag, &self.flag)) {
-            calls.remove(&self.key);
+        if let Some(flag) = calls.remove(&self.key)
+            && !Arc::ptr_eq(&flag, &self.flag)
+        {
+            calls.insert(self.key.clone(), flag);
         }
     }
 }

@@ -59,6 +59,11 @@ impl Owner {
         let digest = context.finish();
         Self(digest.as_ref()[..OWNER_LEN].try_into().expect("SHA-256 is longer"))
     }
+
+    /// Whether two principals are one owner.
+    pub fn is_same(one: &Principal, other: &Principal) -> bool {
+        one.issuer == other.issuer && one.subject == other.subject && one.client == other.client
+    }
 }
 
 impl Session {
@@ -116,15 +121,18 @@ pub(super) mod tests {
 
     #[test]
     fn principals_that_differ_in_any_part_are_different_owners() {
-        let principal = |issuer: &str, subject: &str, client: &str| {
-            Owner::of(&Principal {
-                issuer: issuer.into(),
-                subject: subject.into(),
-                client: client.into(),
-                ..Principal::anonymous()
-            })
+        let principal = |(issuer, subject, client): (&str, &str, &str)| Principal {
+            issuer: issuer.into(),
+            subject: subject.into(),
+            client: client.into(),
+            ..Principal::anonymous()
         };
-        assert_ne!(principal("a", "b", ""), principal("a", "b", "c"));
-        assert_ne!(principal("ab", "", ""), principal("a", "b", ""));
+        let parts =
+            [("a", "b", ""), ("a", "b", "c"), ("ab", "", ""), ("", "ab", ""), ("a", "", "b")];
+        for (one, other) in parts.iter().flat_map(|one| parts.map(|other| (*one, other))) {
+            let (a, b) = (principal(one), principal(other));
+            assert_eq!(Owner::of(&a) == Owner::of(&b), one == other, "{one:?} {other:?}");
+            assert_eq!(Owner::is_same(&a, &b), one == other, "{one:?} {other:?}");
+        }
     }
 }

@@ -54,7 +54,7 @@ impl SessionSink for Sessions {
     }
 
     fn has_ended(&self, session: SessionId) -> bool {
-        self.deleted.lock().contains(session)
+        self.deleted.contains(session)
     }
 }
 

@@ -211,7 +211,7 @@ async fn a_modern_client_that_leaves_cancels_and_a_legacy_one_is_kept() {
         let (ended, end) = oneshot::channel();
         reply.on_end(move |outcome| ended.send(outcome).unwrap());
         let (session, relay) = relay(&sessions, version, reply);
-        let mut guarded = Guarded::new(relay, keeper.clone());
+        let mut guarded = Guarded::new(Box::new(relay), keeper.clone());
         assert!(matches!(guarded.head().await, Head::Stream));
         guarded.open_stream();
         drop(guarded);
@@ -378,6 +378,19 @@ async fn no_more_sessions_than_may_be_have_state_and_calls_go_on_without() {
     time::advance(Duration::from_mins(6)).await; // for that long a client may come back to a stream
     assert!(sessions.state(three).is_ok());
     assert!(sessions.existing_state(one).is_none() && sessions.existing_state(two).is_some());
+}
+
+#[test]
+fn a_session_that_ends_leaves_its_place_to_another() {
+    let mut sessions = Sessions::new(Keys::new(&[]).unwrap(), Duration::from_hours(24)).unwrap();
+    sessions.max_states = 1;
+    let [one, two] = [1, 2].map(|it| SessionId::from_bytes([it; 16]));
+    let _stream = sessions.state(one).unwrap().new_stream();
+    assert_eq!(sessions.state(two).err(), Some(TooManySessions(1)));
+    sessions.end(one);
+    assert!(sessions.state(two).is_ok());
+    sessions.close();
+    assert!(sessions.state(one).is_ok() && sessions.state(two).is_err());
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,20 +5,26 @@ use http::{HeaderMap, HeaderName, header};
 use crate::error::Error;
 use crate::mcp::{ProtocolVersion, header as mcp_header};
 
+/// What SDKs write into `Accept`, which needs no reading.
+const BOTH: &str = "application/json, text/event-stream";
+
 /// A POST carries JSON, and its client takes both JSON and a stream.
 pub(super) fn post(headers: &HeaderMap) -> Result<(), Error> {
     json(headers)?;
-    let both = accepts(headers, mcp_header::JSON) && accepts(headers, mcp_header::EVENT_STREAM);
+    let both = headers.get(header::ACCEPT).is_some_and(|accept| accept == BOTH)
+        || accepts(headers, mcp_header::JSON) && accepts(headers, mcp_header::EVENT_STREAM);
     if both { Ok(()) } else { Err(Error::NotAcceptable) }
 }
 
 /// A POST carries JSON.
 pub(in crate::routes) fn json(headers: &HeaderMap) -> Result<(), Error> {
-    let is_json = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split(';').next())
-        .is_some_and(|media| media.trim().eq_ignore_ascii_case(mcp_header::JSON));
+    let value = headers.get(header::CONTENT_TYPE).ok_or(Error::MediaType)?;
+    let is_json = value == mcp_header::JSON
+        || value
+            .to_str()
+            .ok()
+            .and_then(|value| value.split(';').next())
+            .is_some_and(|media| media.trim().eq_ignore_ascii_case(mcp_header::JSON));
     if is_json { Ok(()) } else { Err(Error::MediaType) }
 }
 

@@ -8,6 +8,7 @@ mod listen;
 mod notifications;
 mod post;
 mod request;
+mod session;
 mod stream;
 
 pub(super) use accept::{json as accept_json, listen as accept_stream, protocol_version};
@@ -17,6 +18,7 @@ pub(super) use notifications::dropped;
 pub(super) use post::accepted;
 pub(super) use request::{Begun, Caller};
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -37,9 +39,10 @@ use crate::layers::http::body_limit::Limited;
 use crate::layers::http::connected;
 use crate::layers::http::streams::Streams;
 use crate::mcp::{RequestId, header as mcp_header};
+use crate::outbound::Timers;
 use crate::policy::Gate;
 use crate::server::{Body, BoxError};
-use crate::sessions::{Keeper, Session, Sessions, Working};
+use crate::sessions::{Keeper, Sessions, Working};
 use crate::supervise::Registry;
 
 /// What all workers share.
@@ -93,30 +96,47 @@ where
     }
 }
 
-/// One worker's MCP endpoints over its call stack.
-#[derive(Clone)]
-pub struct Mcp<S> {
+/// One worker's MCP endpoints; a clone for each request costs next to nothing.
+pub struct Mcp<S>(Arc<Worker<S>>);
+
+/// What the requests of one worker have in common.
+pub struct Worker<S> {
     pub(super) shared: Arc<Shared>,
     stack: S,
     pub(super) keeper: Keeper,
     pub(super) ending: Ending,
+    timers: Timers,
+}
+
+impl<S> Clone for Mcp<S> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<S> Deref for Mcp<S> {
+    type Target = Worker<S>;
+
+    fn deref(&self) -> &Worker<S> {
+        &self.0
+    }
 }
 
 impl<S: Stack> Mcp<S> {
-    /// The endpoints of one worker.
+    /// The endpoints of one worker over its call stack.
     pub fn new(shared: Arc<Shared>, stack: S, keeper: Keeper, ending: Ending) -> Self {
-        Self { shared, stack, keeper, ending }
+        Self(Arc::new(Worker { shared, stack, keeper, ending, timers: Timers::default() }))
     }
 
     async fn handle(
-        self,
-        request: Request<Bytes>,
+        &self,
+        request: &Request<Bytes>,
         endpoint: Endpoint,
     ) -> Result<Response<Body>, Error> {
         match *request.method() {
             Method::POST => self.post(request, endpoint).await,
-            Method::GET => self.listen(&request, endpoint),
-            Method::DELETE => self.delete(&request),
+            Method::GET => self.listen(request, endpoint),
+            Method::DELETE => self.delete(request),
             _ => Err(Error::Method("GET, POST, DELETE")),
         }
     }
@@ -139,14 +159,6 @@ impl<S: Stack> Mcp<S> {
             response.headers_mut().extend(challenge);
         }
         response
-    }
-
-    /// The session that a request names.
-    fn session<B>(&self, request: &Request<B>) -> Result<Session, Error> {
-        let token = request.headers().get(mcp_header::SESSION_ID).ok_or(Error::NoSession)?;
-        let session = self.shared.sessions.find(token.as_bytes(), &principal(request))?;
-        accept::protocol_version(request.headers())?;
-        Ok(session)
     }
 }
 
@@ -172,7 +184,7 @@ where
             let (head, body) = request.into_parts();
             let request = Request::from_parts(head, body.collect().await?);
             match endpoint {
-                Some(endpoint) => this.handle(request, endpoint).await,
+                Some(endpoint) => this.handle(&request, endpoint).await,
                 None if is_sse => this.sse(&request),
                 None if is_message => this.message(request).await,
                 None if is_ready => this.ready(&request),

@@ -16,18 +16,18 @@ use crate::sessions::{Guarded, Session};
 
 impl<S: Stack> Mcp<S> {
     pub(super) async fn post(
-        self,
-        request: Request<Bytes>,
+        &self,
+        request: &Request<Bytes>,
         endpoint: Endpoint,
     ) -> Result<Response<Body>, Error> {
         accept::post(request.headers())?;
         match decode(request.body().clone())? {
             Inbound::One(message) => {
                 let id = message.id();
-                let answered = self.one(&request, endpoint, message).await;
-                Ok(answered.unwrap_or_else(|error| self.refusal(&request, &error, id.as_ref())))
+                let answered = self.one(request, endpoint, message).await;
+                Ok(answered.unwrap_or_else(|error| self.refusal(request, &error, id.as_ref())))
             }
-            Inbound::Batch(messages) => self.batch(&request, &endpoint, messages).await,
+            Inbound::Batch(messages) => self.batch(request, &endpoint, messages).await,
         }
     }
 
