@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use futures_util::future::join_all;
 use portcullis_test_support::wire::Request;
-use portcullis_test_support::{Backend, ConfigDir, Gateway, Peers, until};
+use portcullis_test_support::{Backend, ConfigDir, DEADLINE, Gateway, Peers, Signal, until};
 use serde_json::{Value, json};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_portcullis");
@@ -24,6 +25,27 @@ async fn call_lines(gateway: &Gateway, method: &str, count: usize) -> Vec<Value>
     };
     until("the lines about calls", || lines().len() >= count).await;
     lines()
+}
+
+#[tokio::test]
+async fn lines_of_many_calls_are_whole_and_all_there_when_the_gateway_has_ended() {
+    let config = ConfigDir::new().config(JSON_LOG).stdio("demo", &demo(), &json!({}));
+    let mut gateway = Gateway::start(BINARY, config.path()).await;
+    let client = gateway.client_that_sees(&["x_demo_echo"]).await;
+    let (echo, wrong) = (json!({"message": "hello"}), json!({}));
+    let calls = (0..300).map(|number| {
+        let tool = if number % 2 == 0 { "x_demo_echo" } else { "x_demo_nope" };
+        client.call_tool(tool, if number % 2 == 0 { &echo } else { &wrong })
+    });
+    join_all(calls).await;
+    gateway.process().signal(Signal::TERM);
+    gateway.process_mut().finished(DEADLINE).await;
+
+    assert_eq!(call_lines(&gateway, "tools/call", 300).await.len(), 300);
+    let stderr = gateway.process().stderr();
+    for line in stderr.iter().filter(|line| line.contains("\"timestamp\"")) {
+        assert!(serde_json::from_str::<Value>(line).is_ok(), "a torn line: {line}");
+    }
 }
 
 #[tokio::test]

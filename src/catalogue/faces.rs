@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use parking_lot::RwLock;
 
 use super::face::Names;
@@ -28,7 +29,8 @@ pub(super) struct Faces(RwLock<Kept>);
 
 #[derive(Debug, Default)]
 struct Kept {
-    faces: HashMap<FaceKey, Arc<Face>>,
+    /// By a quick hash: nobody outside chooses keys, for a digest is a digest.
+    faces: HashMap<FaceKey, Arc<Face>, RandomState>,
     oldest_first: VecDeque<FaceKey>,
     /// The newest edition that somebody asked for.
     edition: Edition,
@@ -56,8 +58,8 @@ impl Kept {
 
 impl Faces {
     /// The face of that key, built if nobody did before.
-    pub(super) fn get_or_build(&self, key: FaceKey, build: impl FnOnce() -> Face) -> Arc<Face> {
-        if let Some(face) = self.0.read().faces.get(&key) {
+    pub(super) fn get_or_build(&self, key: &FaceKey, build: impl FnOnce() -> Face) -> Arc<Face> {
+        if let Some(face) = self.0.read().faces.get(key) {
             return face.clone();
         }
         // Built outside of the lock: two may do it at the same time, and the second one wins.
@@ -65,7 +67,7 @@ impl Faces {
         let kept = &mut *self.0.write();
         kept.forget_what_is_older_than(key.edition());
         if kept.faces.insert(key.clone(), face.clone()).is_none() {
-            kept.oldest_first.push_back(key);
+            kept.oldest_first.push_back(key.clone());
         }
         if kept.oldest_first.len() > MAX_FACES
             && let Some(oldest) = kept.oldest_first.pop_front()
@@ -95,11 +97,11 @@ mod tests {
     #[test]
     fn a_face_is_built_once_and_kept_until_the_rules_or_our_own_entries_change() {
         let faces = Faces::default();
-        let first = faces.get_or_build(key(1, 1, 0), face);
-        assert!(Arc::ptr_eq(&first, &faces.get_or_build(key(1, 1, 0), || panic!("it is there"))));
+        let first = faces.get_or_build(&key(1, 1, 0), face);
+        assert!(Arc::ptr_eq(&first, &faces.get_or_build(&key(1, 1, 0), || panic!("it is there"))));
         for newer in [key(1, 2, 0), key(2, 2, 0)] {
-            faces.get_or_build(newer.clone(), face);
-            faces.get_or_build(FaceKey { names: Names::Own, ..newer }, face);
+            faces.get_or_build(&newer, face);
+            faces.get_or_build(&FaceKey { names: Names::Own, ..newer }, face);
             let kept = faces.0.read();
             assert_eq!((kept.faces.len(), kept.oldest_first.len()), (2, 2));
         }
@@ -109,7 +111,7 @@ mod tests {
     fn of_many_faces_the_oldest_goes_first() {
         let faces = Faces::default();
         for class in 0..=u64::try_from(MAX_FACES).unwrap() {
-            faces.get_or_build(key(1, 1, class), face);
+            faces.get_or_build(&key(1, 1, class), face);
         }
         let kept = faces.0.read();
         assert_eq!((kept.faces.len(), kept.oldest_first.len()), (MAX_FACES, MAX_FACES));

@@ -34,6 +34,7 @@ pub struct Family {
     pub name: FamilyName,
     /// The tool of each backend that has it, by the backends' names; at least one.
     instances: Vec<Instance>,
+    available: Option<Box<str>>,
 }
 
 #[derive(Debug)]
@@ -45,7 +46,10 @@ pub(super) struct Instance {
 
 impl Family {
     pub(super) fn new(exposed: Arc<str>, name: FamilyName, instances: Vec<Instance>) -> Self {
-        Self { exposed, name, instances }
+        let shown = instances.iter().filter(|it| it.is_shown);
+        let names: Vec<_> = shown.map(|it| it.entry.server()).collect();
+        let available = (!names.is_empty()).then(|| names.join(", ").into());
+        Self { exposed, name, instances, available }
     }
 
     /// The tool of one backend, shown or not: policy has its own word on a call.
@@ -71,9 +75,8 @@ impl Family {
 
     /// The names of the backends that the client may know of, as texts list them; `None` if there
     /// are none.
-    pub fn available(&self) -> Option<String> {
-        let names: Vec<_> = self.shown().map(|entry| entry.server()).collect();
-        (!names.is_empty()).then(|| names.join(", "))
+    pub fn available(&self) -> Option<&str> {
+        self.available.as_deref()
     }
 
     /// The JSON object that lists it: the first backend's, with the argument in its schema and the
@@ -83,8 +86,8 @@ impl Family {
         let tool: Tool<'_> = serde_json::from_slice(item).ok()?;
         let available = self.available()?;
         let name = quoted(&self.exposed);
-        let description = quoted(&with_trailer(&tool.description(), &available));
-        let schema = self.schema(tool.input_schema.map_or("{}", RawValue::get), &available);
+        let description = quoted(&with_trailer(&tool.description(), available));
+        let schema = self.schema(tool.input_schema.map_or("{}", RawValue::get), available);
         let mut edits: Vec<(Span, Vec<u8>)> = vec![(span(item, tool.name), name)];
         let mut added = Vec::new();
         match tool.description {

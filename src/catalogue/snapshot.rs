@@ -17,7 +17,7 @@ use super::face::Names;
 use super::faces::{FaceKey, Faces};
 use super::gather::{Offers, entry};
 use super::list::InvalidCursor;
-use super::member::agree;
+use super::member::{Offered, agree};
 use super::wait::Late;
 use super::{
     Audience, Change, Collision, Config, Entry, Exposure, Face, Judge, Member, OWN_NAME, View,
@@ -79,6 +79,15 @@ pub struct Exposing {
 pub(super) struct Own {
     edition: u64,
     entries: Vec<Arc<Entry>>,
+}
+
+/// What backends offer to one client.
+struct Looked {
+    names: Names,
+    /// By their place in the catalogue.
+    offers: Vec<(usize, Arc<Offer>)>,
+    /// Whether a list would miss something if it did not wait.
+    is_incomplete: bool,
 }
 
 /// What everybody sees who has no connection of their own.
@@ -149,8 +158,12 @@ impl Catalogue {
 
     /// What a client sees, as a list would show it: waits like one.
     pub async fn settled(&self, endpoint: &Endpoint, view: &View) -> Option<Arc<Face>> {
-        self.settle(endpoint, view).await;
-        self.face(endpoint, view)
+        let looked = self.look(endpoint, view)?;
+        if looked.is_incomplete {
+            self.settle(endpoint, view).await;
+            return self.face(endpoint, view);
+        }
+        Some(self.built(looked.names, view.visibility, &looked.offers).1)
     }
 
     /// Hears when lists change.
@@ -172,10 +185,11 @@ impl Catalogue {
         cursor: Option<&str>,
         view: &View,
     ) -> Result<Bytes, ListError> {
-        if cursor.is_none() {
-            self.settle(endpoint, view).await;
-        }
-        let face = self.face(endpoint, view).ok_or_else(|| match endpoint {
+        let face = match cursor {
+            None => self.settled(endpoint, view).await,
+            Some(_) => self.face(endpoint, view),
+        };
+        let face = face.ok_or_else(|| match endpoint {
             Endpoint::Server(name) => ListError::UnknownServer(name.clone()),
             Endpoint::Aggregate => unreachable!("the aggregate always has a face"),
         })?;
@@ -208,13 +222,28 @@ impl Catalogue {
 
     /// What a client sees now; `None` if there is no such server.
     pub fn face(&self, endpoint: &Endpoint, view: &View) -> Option<Arc<Face>> {
+        let Looked { names, offers, .. } = self.look(endpoint, view)?;
+        Some(self.built(names, view.visibility, &offers).1)
+    }
+
+    /// Looks once at every backend behind an endpoint; `None` if there is no such server.
+    fn look(&self, endpoint: &Endpoint, view: &View) -> Option<Looked> {
         let names = match endpoint {
             Endpoint::Aggregate => Names::Exposed,
             Endpoint::Server(name) => self.member(name).map(|_| Names::Own)?,
         };
-        let offer = |(at, member)| Some((at, self.offer_to(view, member)?));
-        let offers: Vec<_> = self.members_at(endpoint).filter_map(offer).collect();
-        Some(self.built(names, view.visibility, &offers).1)
+        let members = self.members_at(endpoint);
+        let mut looked = Looked {
+            names,
+            offers: Vec::with_capacity(members.size_hint().0),
+            is_incomplete: false,
+        };
+        for (at, member) in members {
+            let Offered { offer, is_last_word } = member.offered(&self.config, view);
+            looked.is_incomplete |= !is_last_word;
+            looked.offers.extend(offer.map(|offer| (at, offer)));
+        }
+        Some(looked)
     }
 
     /// How many things of each kind a backend has that are of use to a client. No face is built for
@@ -226,21 +255,13 @@ impl Catalogue {
         is_of_use: impl Fn(&Entry) -> bool,
     ) -> [usize; Kind::ALL.len()] {
         let member = self.member(backend.name()).map(|(_, member)| member);
-        let offered = member.and_then(|member| Some((member, self.offer_to(view, member)?)));
+        let offered = member.and_then(|it| Some((it, it.offered(&self.config, view).offer?)));
         let Some((member, offer)) = offered else { return Default::default() };
         Kind::ALL.map(|kind| {
             let entries =
                 offer.items(kind).iter().map(|it| entry(kind, it.key.clone(), member, it));
             entries.filter(|entry| is_of_use(entry)).count()
         })
-    }
-
-    /// What a backend offers to a client.
-    fn offer_to(&self, view: &View, member: &Member) -> Option<Arc<Offer>> {
-        let offer = member.offer(&self.config)?;
-        let is_running = member.handle.state().offer().is_some();
-        let key = view.overlay_key(&member.handle).filter(|_| is_running);
-        Some(key.and_then(|key| member.overlay(key)).unwrap_or(offer))
     }
 
     /// The face of such offers, built if nobody did before.
@@ -257,7 +278,7 @@ impl Catalogue {
         if snapshot.key.as_ref() == Some(&key) {
             return (key, snapshot.face.clone());
         }
-        let face = self.faces.get_or_build(key.clone(), || {
+        let face = self.faces.get_or_build(&key, || {
             let members = offers.iter().map(|(at, offer)| (&self.members[*at], offer.clone()));
             let own = self.own.borrow();
             let shows = |entry: &Entry| self.judge.shows(visibility, entry);

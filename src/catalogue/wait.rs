@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 use tracing::info;
 
 use super::{Catalogue, Member, View};
-use crate::backends::{BackendState, Key, Listing};
+use crate::backends::{Key, Listing};
 use crate::call::Endpoint;
 
 /// How many connections are remembered that did not come in time.
@@ -67,7 +67,9 @@ impl Catalogue {
     /// Waits for backends in their first start and for connections of this client's own, all at
     /// once, at most `catalogue.firstListWait`.
     pub(super) async fn settle(&self, endpoint: &Endpoint, view: &View) {
-        let missing = self.members_at(endpoint).filter(|(_, it)| is_missing(it, view));
+        let missing = self
+            .members_at(endpoint)
+            .filter(|(_, it)| !it.offered(self.config(), view).is_last_word);
         let missing: Vec<_> = missing.map(|(at, it)| self.settle_one(at, it, view)).collect();
         if !missing.is_empty() {
             future::join_all(missing).await;
@@ -96,18 +98,6 @@ impl Catalogue {
             info!(backend, ?wait, "a list shows what the backend offers to others");
             self.late().in_vain(at, key);
         }
-    }
-}
-
-/// Whether a list would miss something of this backend if it did not wait.
-fn is_missing(member: &Member, view: &View) -> bool {
-    match member.handle.state() {
-        BackendState::Starting => true,
-        BackendState::Running(_) => {
-            let key = view.overlay_key(&member.handle);
-            key.is_some_and(|key| member.overlay(key).is_none())
-        }
-        BackendState::Stopped | BackendState::Failed { .. } => false,
     }
 }
 

@@ -11,7 +11,6 @@ use serde_json::value::RawValue;
 
 use crate::call::{Error, Notes, Response, Spelling};
 use crate::mcp::member::members;
-use crate::mcp::splice::quoted;
 use crate::mcp::{Message, RequestId, response};
 
 /// Writes an error as a JSON-RPC response.
@@ -169,8 +168,12 @@ impl<'a> Object<'a> {
         if self.0.last() != Some(&b'{') {
             self.0.push(b',');
         }
-        self.0.extend_from_slice(&quoted(name));
+        self.string(name);
         self.0.push(b':');
+    }
+
+    fn string(&mut self, text: &str) {
+        serde_json::to_writer(&mut *self.0, text).expect("writing to a vector does not fail");
     }
 
     fn put(&mut self, name: &str, value: &[u8]) {
@@ -182,7 +185,7 @@ impl<'a> Object<'a> {
     fn text(&mut self, text: &str) {
         self.name("content");
         self.0.extend_from_slice(br#"[{"type":"text","text":"#);
-        serde_json::to_writer(&mut *self.0, text).expect("writing to a vector does not fail");
+        self.string(text);
         self.0.extend_from_slice(b"}]");
     }
 

@@ -1,6 +1,6 @@
 //! What a tool that stands for a request of another kind means.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
@@ -9,6 +9,9 @@ use crate::call::{Request, Spelling, refuse_unknown};
 use crate::mcp::member::members;
 use crate::mcp::splice::{quoted, splice};
 use crate::mcp::{Message, Span};
+
+/// The members of an object, raw.
+type Members<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
 
 /// The request that is meant: with the same id and the same other parameters, every value as it
 /// came.
@@ -23,7 +26,7 @@ pub(super) fn meant(spelling: Spelling, request: &Request) -> Result<Request, St
         Spelling::GetResource => &["uri"],
     };
     let given = read(given, allowed)?;
-    let argument = |name| given.get(name).copied();
+    let argument = |name| given.iter().find(|(it, _)| it == name).map(|(_, value)| *value);
     let bytes = match spelling {
         Spelling::CallTool => {
             let name = text(argument("name"), "name")?;
@@ -49,19 +52,17 @@ pub(super) fn meant(spelling: Spelling, request: &Request) -> Result<Request, St
     Request::new(message).map_err(|error| error.to_string())
 }
 
-/// The arguments by their names, each once.
-fn read<'a>(given: &'a [u8], allowed: &[&str]) -> Result<HashMap<String, &'a RawValue>, String> {
+/// The arguments with their names, each once.
+fn read<'a>(given: &'a [u8], allowed: &[&str]) -> Result<Members<'a>, String> {
     let members = members(given).ok_or("arguments must be a JSON object")?;
     refuse_unknown(members.iter().map(|(name, _)| &**name), allowed)?;
-    let mut arguments = HashMap::new();
-    for (name, value) in members {
-        let name = name.into_owned();
-        if arguments.contains_key(&name) {
+    // There are no more of them than are allowed before one comes again.
+    for (at, (name, _)) in members.iter().enumerate() {
+        if members[..at].iter().any(|(before, _)| before == name) {
             return Err(format!("{name} stands there twice"));
         }
-        arguments.insert(name, value);
     }
-    Ok(arguments)
+    Ok(members)
 }
 
 fn text<'a>(raw: Option<&'a RawValue>, argument: &str) -> Result<&'a [u8], String> {

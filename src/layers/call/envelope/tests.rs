@@ -2,6 +2,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::call::Outcome;
+use crate::mcp::splice::quoted;
 
 fn render(id: Option<&RequestId>, error: &Error) -> Bytes {
     response::error(id, -1, &error.to_string(), None)
