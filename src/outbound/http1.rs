@@ -1,20 +1,25 @@
 //! An HTTP/1.1 connection, driven by whoever waits for something on it.
 
 use std::future::poll_fn;
-use std::mem;
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 
 use bytes::Bytes;
+use futures_util::task::AtomicWaker;
 use http::{Request, Response};
 use http_body::{Body as _, Frame};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::SendRequest;
-use tokio::task::coop;
 
 use super::connect::Open;
+
+/// How often a driver has its turn before others have theirs: sooner or later it has to stop for
+/// the runtime's sake.
+const TURNS: usize = 4;
 
 /// A request that was not sent, or nobody knows.
 pub(super) type Unsent = TrySendError<Request<Full<Bytes>>>;
@@ -35,7 +40,7 @@ impl Http1 {
         sender: SendRequest<Full<Bytes>>,
         driver: impl Future<Output = hyper::Result<()>> + Send + 'static,
     ) -> Self {
-        Self { sender, driver: Driver(Some(Box::pin(driver))), _open: Open::new() }
+        Self { sender, driver: Driver::new(driver), _open: Open::new() }
     }
 
     /// Whether it can take a request.
@@ -50,7 +55,7 @@ impl Http1 {
 
     /// Takes note of what has happened to it.
     pub(super) fn look(&mut self) {
-        self.driver.drive(&mut quiet());
+        self.driver.drive();
     }
 
     /// Sends a request and waits for the head of its response.
@@ -63,13 +68,8 @@ impl Http1 {
     ) -> Result<Response<Incoming>, Unsent> {
         let Self { sender, driver, .. } = self;
         let mut response = pin!(sender.try_send_request(request));
-        let mut come = || response.as_mut().poll(&mut quiet());
-        let mut is_sent = false;
-        poll_fn(|cx| match mem::replace(&mut is_sent, true) {
-            false => driver.wait(cx, &mut come),
-            true => driver.poll(cx, &mut come),
-        })
-        .await
+        driver.bell.has_rung.store(true, Ordering::Release); // there is something to write
+        poll_fn(|cx| driver.poll(cx, |cx| response.as_mut().poll(cx))).await
     }
 
     /// What comes next of a body that comes on this connection.
@@ -78,58 +78,88 @@ impl Http1 {
         body: &mut Incoming,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        self.driver.poll(cx, &mut || Pin::new(&mut *body).poll_frame(&mut quiet()))
+        self.driver.poll(cx, |cx| Pin::new(&mut *body).poll_frame(cx))
     }
 }
 
-/// What reads from the socket and writes to it; `None` once it has ended.
-struct Driver(Option<Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>>);
+/// What reads from the socket and writes to it.
+struct Driver {
+    /// `None` once it has ended.
+    future: Option<Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>>,
+    bell: Arc<Bell>,
+    waker: Waker,
+}
+
+/// Rings when there may be something to do for a driver.
+///
+/// Much of that comes from who waits, who is about to look in any case: only while they wait are
+/// they woken.
+#[derive(Default)]
+struct Bell {
+    has_rung: AtomicBool,
+    waiting: AtomicWaker,
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.has_rung.store(true, Ordering::Release);
+        self.waiting.wake();
+    }
+}
 
 impl Driver {
-    fn drive(&mut self, cx: &mut Context<'_>) {
-        if let Some(driver) = &mut self.0
-            && let Poll::Ready(end) = driver.as_mut().poll(cx)
+    fn new(future: impl Future<Output = hyper::Result<()>> + Send + 'static) -> Self {
+        let bell = Arc::<Bell>::default();
+        let waker = Waker::from(Arc::clone(&bell));
+        Self { future: Some(Box::pin(future)), bell, waker }
+    }
+
+    fn drive(&mut self) {
+        let cx = &mut Context::from_waker(&self.waker);
+        if let Some(future) = &mut self.future
+            && let Poll::Ready(end) = future.as_mut().poll(cx)
         {
-            self.0 = None;
+            self.future = None;
             if let Err(error) = end {
                 tracing::debug!(%error, "a connection to a backend ended");
             }
         }
     }
 
-    /// Polls for what comes from this connection, and drives it on if nothing has.
-    fn poll<T>(&mut self, cx: &mut Context<'_>, come: &mut impl FnMut() -> Poll<T>) -> Poll<T> {
-        if let Poll::Ready(came) = come() {
-            return Poll::Ready(came);
+    /// Polls for what comes from this connection, and drives it on as long as nothing has.
+    fn poll<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut come: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        let waker = self.waker.clone();
+        let inner = &mut Context::from_waker(&waker);
+        self.bell.waiting.take();
+        for _ in 0..TURNS {
+            if let Poll::Ready(came) = come(inner) {
+                return Poll::Ready(came);
+            }
+            if !self.bell.has_rung.swap(false, Ordering::AcqRel) {
+                break;
+            }
+            self.drive();
         }
-        self.drive(&mut quiet());
-        self.wait(cx, come)
-    }
-
-    /// The same when the socket is to wake us unless something has come.
-    fn wait<T>(&mut self, cx: &mut Context<'_>, come: &mut impl FnMut() -> Poll<T>) -> Poll<T> {
-        if let Poll::Ready(came) = come() {
-            return Poll::Ready(came);
-        }
-        self.drive(cx);
-        let came = come();
-        // Who has had its turn is told to come back, but nobody hears what is told to `quiet`.
-        if came.is_pending() && !coop::has_budget_remaining() {
+        self.bell.waiting.register(cx.waker());
+        // It may have rung while nobody was registered, or not stopped ringing.
+        if self.bell.has_rung.load(Ordering::Acquire) {
             cx.waker().wake_by_ref();
         }
-        came
+        Poll::Pending
     }
 }
 
 impl Drop for Driver {
     /// The last words on a connection: by now nobody can send, and the driver closes it properly.
     fn drop(&mut self) {
-        self.drive(&mut quiet());
+        self.drive();
     }
-}
-
-/// Wakes nobody. What comes from a connection can come from its driver alone, which is polled right
-/// here: to be woken for it would only mean to look once more.
-fn quiet() -> Context<'static> {
-    Context::from_waker(Waker::noop())
 }
