@@ -1,63 +1,173 @@
 //! The command line.
 
-use std::net::SocketAddr;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+use std::{env, fs};
 
-use anyhow::{Context, bail, ensure};
-use clap::Parser;
+use anyhow::Context;
+use clap::{Parser, Subcommand};
 use http::Uri;
+use portcullis_loadtest::compare;
+use portcullis_loadtest::load::{self, Bearer, End, Endpoint, Load, Method, Pace, expand};
 
 /// How long a run takes unless told otherwise.
 const DEFAULT_DURATION: Duration = Duration::from_secs(5);
+/// Where a bearer token may stand: other users of the machine can read a command line, but not this.
+const BEARER: &str = "LOADTEST_BEARER";
 
-/// Calls one tool through an MCP endpoint as fast as it answers, and checks every answer.
+/// Puts MCP endpoints on loopback under load.
 #[derive(Debug, Parser)]
 #[command(version)]
 pub(crate) struct Args {
-    /// The MCP endpoint; only loopback addresses are accepted
-    #[arg(long)]
-    pub(crate) url: Uri,
-    /// A tool that takes `message` and gives it back as text
-    #[arg(long)]
-    pub(crate) tool: String,
-    /// How many connections call at the same time, each with a session of its own
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Calls tools, checks every answer and says how long they took
+    Call(Call),
+    /// Opens sessions and streams and keeps them open and idle, until stdin ends or for --duration
+    Hold(Hold),
+    /// Calls targets in turns and says what each of them costs
+    Compare(compare::Args),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Call {
+    #[command(flatten)]
+    target: Target,
+    /// A tool that takes `message` and gives it back as the beginning of a text; with ranges as in
+    /// `x_raw{0..9}_tool{0..19}` or given repeatedly, all are called in turn
+    #[arg(long = "tool", required_if_eq_any = [("method", "call"), ("method", "call-tool")])]
+    tools: Vec<String>,
+    /// What to call
+    #[arg(long, value_enum, default_value = "call")]
+    method: Method,
+    /// How many connections call at the same time
     #[arg(long, default_value = "32")]
-    pub(crate) connections: NonZeroUsize,
-    /// How long to call: 500ms, 5s, 2m [default: 5s, or as long as --calls take]
-    #[arg(long, value_parser = duration)]
-    pub(crate) duration: Option<Duration>,
+    connections: NonZeroUsize,
+    /// How many sessions to open; connections use them in turn [default: one for each connection]
+    #[arg(long, default_value_t = 0, hide_default_value = true)]
+    sessions: usize,
+    /// Let calls be due at this rate per second, all connections together, and count latency from then [default: call when
+    /// the last call has been answered]
+    #[arg(long)]
+    rate: Option<NonZeroU32>,
+    /// How long each connection waits between an answer and its next call
+    #[arg(long, value_parser = duration, default_value = "0ms", conflicts_with = "rate")]
+    think: Duration,
+    /// How long the message is at least, in bytes
+    #[arg(long, default_value_t = 0)]
+    request_size: usize,
+    /// How long to call before counting
+    #[arg(long, value_parser = duration, default_value = "0ms")]
+    warmup: Duration,
+    /// How long to call: 500ms, 5s, 2m [default: 5s]
+    #[arg(long, value_parser = duration, conflicts_with = "calls")]
+    duration: Option<Duration>,
     /// How many calls to make in all
     #[arg(long)]
-    pub(crate) calls: Option<u64>,
+    calls: Option<u64>,
+    /// A process under test, which is measured with its children; may be given repeatedly
+    #[arg(long = "pid")]
+    processes: Vec<u32>,
     /// Print the result as JSON
     #[arg(long)]
     pub(crate) json: bool,
 }
 
-impl Args {
-    /// How long the run may take; `None` while there are calls left.
-    pub(crate) fn time_limit(&self) -> Option<Duration> {
-        self.duration.or_else(|| self.calls.is_none().then_some(DEFAULT_DURATION))
+#[derive(Debug, clap::Args)]
+pub(crate) struct Hold {
+    #[command(flatten)]
+    target: Target,
+    /// How many sessions to open
+    #[arg(long)]
+    sessions: NonZeroUsize,
+    /// Open no stream beside each session
+    #[arg(long)]
+    without_streams: bool,
+    /// How many connections open sessions and streams at the same time
+    #[arg(long, default_value = "32")]
+    connections: NonZeroUsize,
+    /// How long to hold them: 500ms, 5s, 2m [default: until stdin ends]
+    #[arg(long, value_parser = duration)]
+    pub(crate) duration: Option<Duration>,
+    /// A process under test, which is measured with its children; may be given repeatedly
+    #[arg(long = "pid")]
+    processes: Vec<u32>,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Where to call, and who does.
+#[derive(Debug, clap::Args)]
+struct Target {
+    /// The MCP endpoint; only loopback addresses are accepted
+    #[arg(long)]
+    url: Uri,
+    /// A file with a bearer token [default: the token in the environment variable `LOADTEST_BEARER`, if there is one]
+    #[arg(long)]
+    bearer_file: Option<PathBuf>,
+}
+
+impl Call {
+    pub(crate) fn endpoint(&self) -> anyhow::Result<Endpoint> {
+        let mut endpoint = self.target.endpoint()?;
+        for pattern in &self.tools {
+            endpoint.tools.extend(expand(pattern)?);
+        }
+        Ok(endpoint)
     }
 
-    /// Where to connect to.
-    pub(crate) async fn address(&self) -> anyhow::Result<SocketAddr> {
-        ensure!(self.url.scheme_str() == Some("http"), "--url must begin with http://");
-        let host = self.url.host().context("--url names no host")?;
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        let port = self.url.port_u16().unwrap_or(80);
-        let mut found = tokio::net::lookup_host((host, port))
-            .await
-            .with_context(|| format!("cannot resolve {host}"))?;
-        let Some(address) = found.next() else { bail!("{host} has no address") };
-        ensure!(
-            address.ip().is_loopback(),
-            "{host} is {}: only loopback addresses may be put under load",
-            address.ip()
-        );
-        Ok(address)
+    pub(crate) fn load(&self) -> Load {
+        Load {
+            connections: self.connections,
+            sessions: self.sessions,
+            pace: self
+                .rate
+                .map_or(Pace::Closed { think: self.think }, |per_second| Pace::Open { per_second }),
+            end: self
+                .calls
+                .map_or(End::After(self.duration.unwrap_or(DEFAULT_DURATION)), End::Calls),
+            warmup: self.warmup,
+            method: self.method,
+            request_size: self.request_size,
+            processes: self.processes.clone(),
+        }
     }
+}
+
+impl Hold {
+    pub(crate) fn endpoint(&self) -> anyhow::Result<Endpoint> {
+        self.target.endpoint()
+    }
+
+    pub(crate) fn hold(&self) -> load::Hold {
+        load::Hold {
+            sessions: self.sessions.get(),
+            with_streams: !self.without_streams,
+            connections: self.connections,
+            processes: self.processes.clone(),
+        }
+    }
+}
+
+impl Target {
+    fn endpoint(&self) -> anyhow::Result<Endpoint> {
+        let bearer = match &self.bearer_file {
+            Some(path) => Some(read(path)?),
+            None => env::var(BEARER).ok(),
+        };
+        let bearer = bearer.map(|token| Bearer::new(&token)).transpose()?;
+        Ok(Endpoint { url: self.url.clone(), bearer, tools: Vec::new() })
+    }
+}
+
+fn read(path: &Path) -> anyhow::Result<String> {
+    fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -77,9 +187,11 @@ fn duration(text: &str) -> Result<Duration, String> {
 mod tests {
     use super::*;
 
-    fn parse(args: &[&str]) -> Args {
-        let always = ["loadtest", "--tool", "echo"];
-        Args::try_parse_from(always.iter().chain(args)).expect("arguments are valid")
+    fn parse(args: &[&str]) -> Call {
+        let always = ["loadtest", "call", "--url", "http://localhost/mcp", "--tool", "echo"];
+        let args = Args::try_parse_from(always.iter().chain(args)).expect("arguments are valid");
+        let Command::Call(call) = args.command else { panic!("not a call") };
+        call
     }
 
     #[test]
@@ -94,21 +206,8 @@ mod tests {
 
     #[test]
     fn a_run_ends_by_time_unless_it_ends_by_calls() {
-        let url = ["--url", "http://localhost/mcp"];
-        assert_eq!(parse(&url).time_limit(), Some(DEFAULT_DURATION));
-        assert_eq!(parse(&[&url[..], &["--calls", "9"]].concat()).time_limit(), None);
-    }
-
-    #[tokio::test]
-    async fn only_loopback_addresses_are_accepted() {
-        for (url, accepted) in [
-            ("http://127.0.0.1:8090/mcp", true),
-            ("http://[::1]:8090/mcp", true),
-            ("http://192.0.2.1:8090/mcp", false),
-            ("https://127.0.0.1:8090/mcp", false),
-            ("/mcp", false),
-        ] {
-            assert_eq!(parse(&["--url", url]).address().await.is_ok(), accepted, "{url}");
-        }
+        assert_eq!(parse(&[]).load().end, End::After(DEFAULT_DURATION));
+        assert_eq!(parse(&["--calls", "9"]).load().end, End::Calls(9));
+        assert_eq!(parse(&["--duration", "2m"]).load().end, End::After(Duration::from_mins(2)));
     }
 }

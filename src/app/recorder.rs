@@ -1,7 +1,5 @@
 //! Where the records of calls go: metrics always, a line if it is wanted.
 
-use std::fmt::Display;
-
 use crate::layers::call::record::{Record, Recorder};
 use crate::observe::call_log::{self, CallLog};
 use crate::observe::metrics;
@@ -34,7 +32,7 @@ impl Recorder for CallRecorder {
             duration,
             session: record.session,
             request_id: record.notes.request_id.as_deref(),
-            error: record.error.as_ref().map(|error| error as &dyn Display),
+            error: record.error.as_deref(),
         });
     }
 }

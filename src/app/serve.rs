@@ -15,7 +15,7 @@ use super::secure::secured;
 use super::stack::Parts;
 use super::status::{in_quarantine, status};
 use super::{print, secure, stack, stdio};
-use crate::observe::exposition;
+use crate::observe::{call_log, exposition};
 use crate::outbound::Trust;
 use crate::routes::Open;
 use crate::routes::health::{Details, Readiness};
@@ -94,7 +94,8 @@ async fn serve_clients(
         stdio::serve(parts, config.http.max_body_bytes, drain, shutdown).await;
         return Ok(());
     };
-    let options = Options { drain, ..Options::default() };
+    let before_waiting = call_log::write_before_waiting;
+    let options = Options { drain, before_waiting, ..Options::default() };
     let serving =
         server::serve(listeners, options, shutdown, move |worker| parts.build(worker.tasks()));
     let cut = serving.await?.cut;

@@ -21,7 +21,7 @@ use crate::layers::call::tool_limits::ToolLimitsLayer;
 use crate::layers::http::authenticate::AuthenticateLayer;
 use crate::layers::http::body_limit::{BodyLimitLayer, Limits};
 use crate::layers::http::client_address::ClientAddressLayer;
-use crate::layers::http::cors;
+use crate::layers::http::cors::CorsLayer;
 use crate::layers::http::headers::HeadersLayer;
 use crate::layers::http::host::HostLayer;
 use crate::layers::http::limit::LimitLayer;
@@ -97,7 +97,6 @@ pub(super) struct Parts<R = CallRecorder> {
 /// The layers that all workers share.
 #[derive(Clone)]
 pub(super) struct Edge {
-    pub(super) request_id: RequestIdLayer,
     pub(super) client_address: ClientAddressLayer,
     pub(super) limit: LimitLayer,
     pub(super) host: HostLayer,
@@ -124,7 +123,6 @@ impl Edge {
             }
         }
         Self {
-            request_id: RequestIdLayer::new(),
             client_address: ClientAddressLayer::new(config.trusted_proxies.clone()),
             limit: LimitLayer::new(http.max_in_flight),
             host: HostLayer::new(is_loopback, hosts),
@@ -192,15 +190,15 @@ impl<R: Recorder + Sync> Parts<R> {
             .layer(BodyLimitLayer::new(edge.body))
             .service(mcp);
         ServiceBuilder::new()
-            // Everything below can name the request.
-            .layer(edge.request_id)
+            // Everything below can name the request. Workers do not share its counter.
+            .layer(RequestIdLayer::new())
             // Before anything that tells clients apart, in a log or by a limit.
             .layer(edge.client_address)
             .layer(TraceLayer::new(Path::group))
             // Sees every response, refusals too.
             .layer(MetricsLayer::new(Path::group))
             // Outside of `respond`, or a browser could not read a refusal.
-            .layer(cors::layer(edge.origins, Path::is_public))
+            .layer(CorsLayer::new(edge.origins, Path::is_public))
             .layer(RespondLayer::new(routes::respond))
             .service(Groups { open: self.open.clone(), mcp: guarded })
     }

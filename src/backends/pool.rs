@@ -5,6 +5,7 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
+use foldhash::fast::RandomState; // nobody else chooses a session's id
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit as Room, Semaphore, broadcast, watch};
 use tokio::time::{sleep, timeout};
@@ -91,7 +92,7 @@ pub struct Pool {
     pub(super) config: Arc<Config>,
     pub(super) context: Context,
     dialer: Dialer,
-    pub(super) slots: Mutex<HashMap<Key, Slot>>,
+    pub(super) slots: Mutex<HashMap<Key, Slot, RandomState>>,
     /// A permit for each connection until it is closed, also those that have left their place.
     pub(super) room: Arc<Semaphore>,
     pub(super) max_connections: usize,

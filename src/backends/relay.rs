@@ -35,8 +35,9 @@ impl Caller {
     }
 
     /// The backend's response under the caller's id.
-    pub fn response(&self, response: &Message) -> Response {
-        Response { bytes: response.with_id(self.id.as_bytes()), outcome: Outcome::of(response) }
+    pub fn response(&self, response: Message) -> Response {
+        let outcome = Outcome::of(&response);
+        Response { bytes: response.with_id(self.id.as_bytes()), outcome }
     }
 
     /// A progress notification under the caller's token; `None` if the caller asked for none.
@@ -51,10 +52,11 @@ impl Caller {
 /// its progress token; names as the backend knows them; every other byte as it came.
 pub fn outgoing(request: &Request, wire_id: u64, target: &Target) -> Bytes {
     let (message, params) = (request.message(), request.params());
-    let id = wire_id.to_string();
+    let mut id = itoa::Buffer::new();
+    let id = id.format(wire_id).as_bytes();
     let name = target.name.as_deref().map(quoted);
     let mut edits: SmallVec<[(Span, &[u8]); 3]> = SmallVec::new();
-    edits.push((message.id_span().expect("a request has an id"), id.as_bytes()));
+    edits.push((message.id_span().expect("a request has an id"), id));
     if let (Some(text), Some(name)) = (&params.name, &name) {
         edits.push((text.span, name));
     }
@@ -64,7 +66,7 @@ pub fn outgoing(request: &Request, wire_id: u64, target: &Target) -> Bytes {
         edits.push((text.span, name));
     }
     if let Some(token) = params.progress_token {
-        edits.push((token, id.as_bytes()));
+        edits.push((token, id));
     }
     edits.sort_unstable_by_key(|(span, _)| span.start);
     splice(message.raw(), &edits)
@@ -114,7 +116,7 @@ mod tests {
         assert!(restored.ends_with(br#"{"progressToken":"p","progress":1}}"#));
 
         let response = r#"{"jsonrpc":"2.0","id":7,"result":{"isError":true}}"#;
-        let restored = caller.response(&Message::parse(Bytes::from(response)).unwrap());
+        let restored = caller.response(Message::parse(Bytes::from(response)).unwrap());
         assert_eq!(restored.bytes, r#"{"jsonrpc":"2.0","id":"one","result":{"isError":true}}"#);
         assert_eq!(restored.outcome, Outcome::ErrorResult);
     }

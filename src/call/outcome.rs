@@ -6,6 +6,8 @@ use memchr::memmem::Finder;
 
 use crate::mcp::{Message, params};
 
+static IS_ERROR: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"isError\""));
+
 /// How a call ended, as logs and metrics say it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
@@ -41,13 +43,13 @@ impl Outcome {
 
     /// The outcome that a backend's response tells.
     ///
-    /// A result is read a second time only if `"isError"` stands in it anywhere, and `true` with it.
+    /// A result is read a second time only if `"isError": true` stands in it somewhere.
     pub fn of(response: &Message) -> Self {
         if response.is_error() {
             return Self::Error;
         }
         match response.result() {
-            Some(result) if may_say_is_error(&result) && params::says_is_error(&result) => {
+            Some(result) if may_be_error(&result) && params::says_is_error(&result) => {
                 Self::ErrorResult
             }
             _ => Self::Ok,
@@ -55,33 +57,37 @@ impl Outcome {
     }
 }
 
-fn may_say_is_error(result: &[u8]) -> bool {
-    static NAME: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(b"\"isError\""));
-    let is_true = |at: usize| {
-        let rest = result[at + NAME.needle().len()..].trim_ascii_start();
-        rest.strip_prefix(b":").is_some_and(|value| value.trim_ascii_start().starts_with(b"true"))
+/// Whether a member `isError` is true anywhere in it. What a string quotes does not count: there,
+/// the first of the two quotation marks would have a backslash before the other one.
+fn may_be_error(result: &[u8]) -> bool {
+    let is_true = |behind: &[u8]| {
+        let value = behind.trim_ascii_start().strip_prefix(b":");
+        value.is_some_and(|value| value.trim_ascii_start().starts_with(b"true"))
     };
-    NAME.find_iter(result).any(is_true)
+    IS_ERROR.find_iter(result).any(|at| is_true(&result[at + IS_ERROR.needle().len()..]))
 }
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
 
     #[test]
-    fn a_tool_error_is_told_from_a_result_that_only_speaks_of_one() {
-        for (result, outcome) in [
+    fn only_a_result_that_says_so_itself_is_an_error() {
+        for (result, expected) in [
             (r#"{"content":[],"isError":true}"#, Outcome::ErrorResult),
-            (r#"{"isError" : true , "content":[]}"#, Outcome::ErrorResult),
+            (r#"{"isError" :  true,"content":[]}"#, Outcome::ErrorResult),
+            (r#"{"isError":false,"x":{"isError":true}}"#, Outcome::Ok),
             (r#"{"x":{"isError":false},"isError":true}"#, Outcome::ErrorResult),
-            (r#"{"content":[],"isError":false}"#, Outcome::Ok),
-            (r#"{"structuredContent":{"isError":true}}"#, Outcome::Ok),
-            (r#"{"x":["isError"]}"#, Outcome::Ok),
-            (r#""isError""#, Outcome::Ok),
+            (r#"{"isError":false}"#, Outcome::Ok),
+            (r#"{"content":[{"type":"text","text":"{\"isError\": true}"}]}"#, Outcome::Ok),
+            (r#"["isError", true]"#, Outcome::Ok),
             ("{}", Outcome::Ok),
         ] {
-            let text = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{result}}}"#);
-            assert_eq!(Outcome::of(&Message::parse(text.into()).unwrap()), outcome, "{result}");
+            let response = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{result}}}"#);
+            let response = Message::parse(Bytes::from(response)).unwrap();
+            assert_eq!(Outcome::of(&response), expected, "{result}");
         }
     }
 }

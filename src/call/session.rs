@@ -18,12 +18,33 @@ impl SessionId {
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0
     }
+
+    /// Enough of it to tell sessions apart in a log.
+    pub fn excerpt(&self) -> Excerpt {
+        let digit = |at: usize| {
+            let byte = self.0[at / 2];
+            b"0123456789abcdef"
+                [usize::from(if at.is_multiple_of(2) { byte >> 4 } else { byte & 15 })]
+        };
+        Excerpt(std::array::from_fn(digit))
+    }
+}
+
+/// The first eight hexadecimal digits of a [`SessionId`].
+#[derive(Clone, Copy, Debug)]
+pub struct Excerpt([u8; 8]);
+
+impl Excerpt {
+    /// As text.
+    pub fn as_str(&self) -> &str {
+        str::from_utf8(&self.0).expect("digits are text")
+    }
 }
 
 impl fmt::Display for SessionId {
-    /// The first eight hexadecimal digits: enough to tell sessions apart in a log.
+    /// Its excerpt.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0[..4].iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(self.excerpt().as_str())
     }
 }
 

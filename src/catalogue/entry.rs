@@ -79,6 +79,14 @@ impl Entry {
         self.backend().map_or(OWN_NAME, |backend| backend.name())
     }
 
+    /// What it is another name for, if it is nothing else.
+    pub fn spelling(&self) -> Option<Spelling> {
+        match self.source {
+            Source::Spelling(spelling) => Some(spelling),
+            Source::Backend(_) | Source::Own { .. } => None,
+        }
+    }
+
     /// Whether it is a way to what is exposed, and no such thing itself.
     pub fn is_meta(&self) -> bool {
         matches!(self.source, Source::Own { role: Role::Meta, .. } | Source::Spelling(_))

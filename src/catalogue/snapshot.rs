@@ -144,8 +144,7 @@ impl Catalogue {
 
     /// Through whose eyes a client sees the catalogue.
     pub fn view(&self, client: &call::Client, principal: &Principal) -> View {
-        let call::Client { capabilities, session, .. } = *client;
-        View { session, capabilities, visibility: self.judge.visibility(principal) }
+        View::of(client, self.judge.visibility(principal))
     }
 
     /// What a client sees, as a list would show it: waits like one.

@@ -4,7 +4,7 @@ use tokio::sync::watch;
 
 use super::Entry;
 use crate::backends::{Handle, Key};
-use crate::call::{Principal, SessionId};
+use crate::call::{Client, Principal, SessionId};
 use crate::mcp::Capabilities;
 
 /// Through whose eyes the catalogue is seen.
@@ -43,6 +43,12 @@ pub trait Judge: Send + Sync + 'static {
 }
 
 impl View {
+    /// A client's to whom these rules apply.
+    pub fn of(client: &Client, visibility: Visibility) -> Self {
+        let Client { capabilities, session, .. } = *client;
+        Self { session, capabilities, visibility }
+    }
+
     /// The connection whose offer this client sees, if it is not the supervisor's.
     pub(super) fn overlay_key(&self, handle: &Handle) -> Option<Key> {
         let key = Key::of_client(handle.config(), self.session, self.capabilities)?;

@@ -7,15 +7,15 @@ const MAX_AUTHORITY: usize = 253 + 1 + 5;
 
 /// The host with its brackets, and the port; `None` if the port is no port.
 fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
-    let end_of_host = authority.rfind(']').map_or(0, |bracket| bracket + 1);
-    match authority[end_of_host..].rfind(':') {
-        None => Some((authority, None)),
-        Some(colon) => {
-            let (host, port) = authority.split_at(end_of_host + colon);
+    // A colon behind which no bracket closes: those of an IPv6 address are within.
+    let last = authority.bytes().rposition(|b| matches!(b, b':' | b']'));
+    match last.map(|at| authority.split_at(at)) {
+        Some((host, port)) if port.starts_with(':') => {
             let digits = &port[1..];
             let port = digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok())?;
             Some((host, Some(port?)))
         }
+        _ => Some((authority, None)),
     }
 }
 

@@ -13,44 +13,63 @@ const FOREIGN: &[char] = &['[', ']', '{', '}', '!', '\\', '|', '^', '$'];
 /// A pattern for a whole name: `*` is any text, `?` is any one character, everything else is
 /// itself, with regard to case.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Glob(Box<str>);
+pub struct Glob {
+    pattern: Box<str>,
+    /// How many bytes stand before the first `*` or `?`: every name begins with them.
+    literal: usize,
+}
 
 impl Glob {
     /// The pattern that matches every name.
     pub fn any() -> Self {
-        Self("*".into())
+        Self::new("*")
+    }
+
+    fn new(pattern: &str) -> Self {
+        let literal = pattern.find(['*', '?']).unwrap_or(pattern.len());
+        Self { pattern: pattern.into(), literal }
     }
 
     /// Whether `name` is of this pattern. At worst as many steps as the product of both lengths.
     pub fn matches(&self, name: &str) -> bool {
-        let (pattern, name) = (self.0.as_bytes(), name.as_bytes());
-        let (mut p, mut n) = (0, 0);
-        // Where to go on when what follows the last star does not fit: one character further.
-        let mut star = None;
-        loop {
-            let fits = match (pattern.get(p), name.get(n)) {
-                (None, None) => return true,
-                (Some(b'*'), _) => {
-                    p += 1;
-                    star = Some((p, n));
-                    continue;
-                }
-                (Some(b'?'), Some(_)) => Some(width_at(name, n)),
-                (Some(wanted), Some(found)) if wanted == found => Some(1),
-                _ => None,
-            };
-            match (fits, star) {
-                (Some(width), _) => {
-                    p += 1;
-                    n += width;
-                }
-                (None, Some((after, from))) if from < name.len() => {
-                    let next = from + width_at(name, from);
-                    (p, n) = (after, next);
-                    star = Some((after, next));
-                }
-                (None, _) => return false,
+        let (literal, pattern) = self.pattern.as_bytes().split_at(self.literal);
+        let Some(name) = name.as_bytes().strip_prefix(literal) else { return false };
+        // Nearly all patterns are a name, or the beginning of names.
+        match pattern {
+            b"" => name.is_empty(),
+            b"*" => true,
+            _ => matches(pattern, name),
+        }
+    }
+}
+
+fn matches(pattern: &[u8], name: &[u8]) -> bool {
+    let (mut p, mut n) = (0, 0);
+    // Where to go on when what follows the last star does not fit: one character further.
+    let mut star = None;
+    loop {
+        let fits = match (pattern.get(p), name.get(n)) {
+            (None, None) => return true,
+            (Some(b'*'), _) => {
+                p += 1;
+                star = Some((p, n));
+                continue;
             }
+            (Some(b'?'), Some(_)) => Some(width_at(name, n)),
+            (Some(wanted), Some(found)) if wanted == found => Some(1),
+            _ => None,
+        };
+        match (fits, star) {
+            (Some(width), _) => {
+                p += 1;
+                n += width;
+            }
+            (None, Some((after, from))) if from < name.len() => {
+                let next = from + width_at(name, from);
+                (p, n) = (after, next);
+                star = Some((after, next));
+            }
+            (None, _) => return false,
         }
     }
 }
@@ -63,7 +82,7 @@ fn width_at(text: &[u8], at: usize) -> usize {
 
 impl fmt::Display for Glob {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.pattern)
     }
 }
 
@@ -81,7 +100,7 @@ impl Value for Glob {
                  where a name has {foreign:?}"
             ));
         }
-        Ok(Self(text.into()))
+        Ok(Self::new(text))
     }
 }
 

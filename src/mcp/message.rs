@@ -250,10 +250,10 @@ impl Message {
     ///
     /// A notification stays as it is.
     #[must_use]
-    pub fn with_id(&self, id: &[u8]) -> Bytes {
+    pub fn with_id(self, id: &[u8]) -> Bytes {
         match self.id {
-            Some(span) => super::splice::splice(&self.raw, &[(span, id)]),
-            None => self.raw.clone(),
+            Some(span) => super::splice::splice_one(self.raw, span, id),
+            None => self.raw,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Replacing parts of a message and copying the rest as it came.
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
 
 use super::Span;
 
@@ -22,6 +22,26 @@ pub fn splice(raw: &[u8], edits: &[(Span, &[u8])]) -> Bytes {
     out.freeze()
 }
 
+/// The same for one part, without copying the rest as far as that goes: when nobody else holds
+/// `raw`, only what stands before or behind the span is moved.
+pub fn splice_one(raw: Bytes, span: Span, with: &[u8]) -> Bytes {
+    let mut raw = match raw.try_into_mut() {
+        Ok(raw) => raw,
+        Err(raw) => return splice(&raw, &[(span, with)]),
+    };
+    let Span { start, end } = span;
+    if let Some(less) = (end - start).checked_sub(with.len()) {
+        raw.copy_within(..start, less);
+        raw.advance(less);
+    } else {
+        let (length, more) = (raw.len(), with.len() - (end - start));
+        raw.resize(length + more, 0);
+        raw.copy_within(end..length, end + more);
+    }
+    raw[start..start + with.len()].copy_from_slice(with);
+    raw.freeze()
+}
+
 /// A string as a JSON literal.
 pub fn quoted(text: &str) -> Vec<u8> {
     serde_json::to_vec(text).expect("a string is always valid JSON")
@@ -39,5 +59,21 @@ mod tests {
             (Span { start: 3, end: 5 }, b""),
         ];
         assert_eq!(splice(b"abcdef", &edits), &b"AAb+cf"[..]);
+    }
+
+    #[test]
+    fn a_part_is_replaced_in_place_unless_somebody_else_reads_it() {
+        for start in 0..=6 {
+            for end in start..=6 {
+                for with in ["", "1", "12", "123", "1234567890"] {
+                    let (raw, span) = (Bytes::from(b"abcdef".to_vec()), Span { start, end });
+                    let expected = splice(&raw, &[(span, with.as_bytes())]);
+                    let shared = raw.clone();
+                    assert_eq!(splice_one(raw, span, with.as_bytes()), expected);
+                    assert_eq!(shared, "abcdef");
+                    assert_eq!(splice_one(shared, span, with.as_bytes()), expected);
+                }
+            }
+        }
     }
 }

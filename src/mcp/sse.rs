@@ -1,6 +1,7 @@
 //! Framing of server-sent events (HTML Living Standard, §9.2), bounded and incremental.
 
 use bytes::{Bytes, BytesMut};
+use memchr::{memchr, memchr2};
 
 /// One event of a stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -92,8 +93,7 @@ impl Decoder {
         {
             let _ = self.buffer.split_to(1);
         }
-        let Some(end) = self.buffer[self.scanned..].iter().position(|b| matches!(b, b'\n' | b'\r'))
-        else {
+        let Some(end) = memchr2(b'\n', b'\r', &self.buffer[self.scanned..]) else {
             self.scanned = self.buffer.len();
             return if self.size() > self.limit { Err(self.too_large()) } else { Ok(None) };
         };
@@ -108,7 +108,7 @@ impl Decoder {
     }
 
     fn field(&mut self, line: &[u8]) -> Result<(), TooLarge> {
-        let colon = line.iter().position(|b| *b == b':').unwrap_or(line.len());
+        let colon = memchr(b':', line).unwrap_or(line.len());
         let name = &line[..colon];
         let value = line.get(colon + 1..).unwrap_or_default();
         let value = value.strip_prefix(b" ").unwrap_or(value);
@@ -188,9 +188,7 @@ impl<'a> Iterator for Lines<'a> {
 
     fn next(&mut self) -> Option<&'a [u8]> {
         let rest = self.0.take()?;
-        let Some(end) = rest.iter().position(|b| matches!(b, b'\n' | b'\r')) else {
-            return Some(rest);
-        };
+        let Some(end) = memchr2(b'\n', b'\r', rest) else { return Some(rest) };
         let skip = if rest[end..].starts_with(b"\r\n") { 2 } else { 1 };
         self.0 = Some(&rest[end + skip..]);
         Some(&rest[..end])

@@ -1,10 +1,10 @@
 //! One line per call. It is on the way of every call, so it is written by hand into a buffer of the
 //! thread: through `tracing` it would cost several times as much.
 
-use std::cell::RefCell;
-use std::fmt::Display;
-use std::io::{self, Write};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+mod lines;
+mod time;
+
+use std::time::{Duration, SystemTime};
 
 use super::logging::Format;
 use crate::call::{Outcome, SessionId};
@@ -27,7 +27,7 @@ pub struct Record<'a> {
     /// The HTTP request's id.
     pub request_id: Option<&'a str>,
     /// Why it failed.
-    pub error: Option<&'a dyn Display>,
+    pub error: Option<&'a str>,
 }
 
 /// Writes lines about calls to standard error, like the rest of the log.
@@ -36,128 +36,135 @@ pub struct CallLog {
     format: Format,
 }
 
-thread_local! {
-    static LINE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-}
-
 impl CallLog {
     /// Lines of this form.
     pub fn new(format: Format) -> Self {
         Self { format }
     }
 
-    /// Writes the line about a call that has just ended.
+    /// Writes the line about a call that has just ended, at once or soon.
     pub fn write(&self, record: &Record<'_>) {
-        LINE.with_borrow_mut(|line| {
-            line.clear();
-            match self.format {
-                Format::Json => json(line, record, SystemTime::now()),
-                Format::Text => text(line, record, SystemTime::now()),
-            }
-            // One write per line, so that lines of threads do not mix. A log that nobody reads any
-            // more is no reason to fail calls.
-            let _ = io::stderr().lock().write_all(line);
+        lines::add(|line| match self.format {
+            Format::Json => json(line, record, SystemTime::now()),
+            Format::Text => text(line, record, SystemTime::now()),
         });
     }
 }
 
+/// Writes what this thread has kept. A thread that calls this whenever it is about to wait writes
+/// many lines at once from then on; on others each is written when it is there.
+pub fn write_before_waiting() {
+    lines::write(true);
+}
+
+/// Writes what this thread has kept, for something else is to stand behind it.
+pub(super) fn write_before_others() {
+    lines::write(false);
+}
+
 fn json(line: &mut Vec<u8>, record: &Record<'_>, now: SystemTime) {
+    line.reserve(512);
     line.extend_from_slice(br#"{"timestamp":""#);
-    timestamp(line, now);
+    time::timestamp(line, now);
     line.extend_from_slice(br#"","level":"INFO","message":"tool call","subsystem":"MCP-Tool""#);
-    let mut field = |name: &str, value: &dyn Display| {
-        line.extend_from_slice(b",\"");
-        line.extend_from_slice(name.as_bytes());
-        line.extend_from_slice(b"\":");
-        serde_json::to_writer(&mut *line, &Shown(value)).expect("a vector takes everything");
-    };
-    each(record, &mut field);
-    infallible(writeln!(line, r#","duration_s":{:.6}}}"#, record.duration.as_secs_f64()));
+    each(record, |name, value| {
+        line.extend_from_slice(name.json.as_bytes());
+        json_string(line, value);
+    });
+    line.extend_from_slice(br#","duration_s":"#);
+    seconds(line, record.duration);
+    line.extend_from_slice(b"}\n");
+}
+
+/// Most texts stand in JSON as they are.
+fn json_string(line: &mut Vec<u8>, text: &str) {
+    let is_escaped = |byte| byte < b' ' || byte == b'"' || byte == b'\\';
+    // Without a way out of it, many bytes are looked at at once.
+    if text.bytes().fold(false, |any, byte| any | is_escaped(byte)) {
+        return serde_json::to_writer(line, text).expect("a vector takes everything");
+    }
+    line.push(b'"');
+    line.extend_from_slice(text.as_bytes());
+    line.push(b'"');
 }
 
 fn text(line: &mut Vec<u8>, record: &Record<'_>, now: SystemTime) {
-    timestamp(line, now);
+    time::timestamp(line, now);
     line.extend_from_slice(b"  INFO tool call");
-    let mut field = |name: &str, value: &dyn Display| {
-        let value = value.to_string();
+    each(record, |name, value| {
+        line.extend_from_slice(name.text.as_bytes());
         // Quoted and escaped where it could be taken for more than one value, or for a line.
         if value.chars().all(|c| c.is_alphanumeric() || "-_./:~".contains(c)) {
-            infallible(write!(line, " {name}={value}"));
+            line.extend_from_slice(value.as_bytes());
         } else {
-            infallible(write!(line, " {name}={value:?}"));
+            line.extend_from_slice(format!("{value:?}").as_bytes());
         }
+    });
+    line.extend_from_slice(b" duration_s=");
+    seconds(line, record.duration);
+    line.push(b'\n');
+}
+
+/// What stands before a field's value.
+struct Name {
+    json: &'static str,
+    text: &'static str,
+}
+
+macro_rules! name {
+    ($name:literal) => {
+        Name { json: concat!(",\"", $name, "\":"), text: concat!(" ", $name, "=") }
     };
-    each(record, &mut field);
-    infallible(writeln!(line, " duration_s={:.6}", record.duration.as_secs_f64()));
 }
 
 /// The fields that there are, in the order of the line.
-fn each(record: &Record<'_>, field: &mut dyn FnMut(&str, &dyn Display)) {
-    for (name, value) in
-        [("method", record.method), ("tool", record.tool), ("backend", record.backend)]
-    {
+fn each(record: &Record<'_>, mut field: impl FnMut(Name, &str)) {
+    for (name, value) in [
+        (name!("method"), record.method),
+        (name!("tool"), record.tool),
+        (name!("backend"), record.backend),
+    ] {
         if !value.is_empty() {
-            field(name, &value);
+            field(name, value);
         }
     }
-    field("outcome", &record.outcome.as_str());
+    field(name!("outcome"), record.outcome.as_str());
     if let Some(session) = &record.session {
-        field("session", session);
+        field(name!("session"), session.excerpt().as_str());
     }
-    if let Some(request_id) = &record.request_id {
-        field("request_id", request_id);
+    if let Some(request_id) = record.request_id {
+        field(name!("request_id"), request_id);
     }
     if let Some(error) = record.error {
-        field("error", &error);
+        field(name!("error"), error);
     }
 }
 
-/// A JSON string of whatever can be shown.
-struct Shown<'a>(&'a dyn Display);
+/// With six digits behind the point.
+fn seconds(line: &mut Vec<u8>, duration: Duration) {
+    let rounded = duration + Duration::from_nanos(500);
+    decimal(line, rounded.as_secs(), 1);
+    line.push(b'.');
+    decimal(line, rounded.subsec_micros().into(), 6);
+}
 
-impl serde::Serialize for Shown<'_> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self.0)
+/// A number with at least so many digits.
+fn decimal(line: &mut Vec<u8>, mut number: u64, width: usize) {
+    let mut digits = [b'0'; 20];
+    let mut at = digits.len();
+    while number > 0 || digits.len() - at < width {
+        at -= 1;
+        digits[at] += u8::try_from(number % 10).expect("a digit");
+        number /= 10;
     }
-}
-
-/// RFC 3339 in UTC with microseconds.
-fn timestamp(line: &mut Vec<u8>, now: SystemTime) {
-    let since_epoch = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let (days, second) = (since_epoch.as_secs() / 86_400, since_epoch.as_secs() % 86_400);
-    let (year, month, day) = date(days);
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    let micros = since_epoch.subsec_micros();
-    infallible(write!(
-        line,
-        "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z"
-    ));
-}
-
-/// The date so many days after 1970-01-01, in the Gregorian calendar.
-///
-/// Years are counted from March, so that the leap day is their last; 400 of them have 146 097 days.
-fn date(days_since_epoch: u64) -> (u64, u64, u64) {
-    let days = days_since_epoch + 719_468; // from 0000-03-01
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    (era * 400 + year_of_era + u64::from(month <= 2), month, day)
-}
-
-fn infallible(result: io::Result<()>) {
-    result.expect("a vector takes everything");
+    line.extend_from_slice(&digits[at..]);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn record<'a>(tool: &'a str, error: Option<&'a dyn Display>) -> Record<'a> {
+    fn record<'a>(tool: &'a str, error: Option<&'a str>) -> Record<'a> {
         Record {
             method: "tools/call",
             tool,
@@ -172,7 +179,11 @@ mod tests {
 
     fn line(write: fn(&mut Vec<u8>, &Record<'_>, SystemTime), record: &Record<'_>) -> String {
         let mut line = Vec::new();
-        write(&mut line, record, UNIX_EPOCH + Duration::from_micros(1_795_257_719_000_007));
+        write(
+            &mut line,
+            record,
+            SystemTime::UNIX_EPOCH + Duration::from_micros(1_795_257_719_000_007),
+        );
         String::from_utf8(line).unwrap()
     }
 
@@ -192,7 +203,7 @@ mod tests {
     #[test]
     fn a_line_for_people_has_the_same_fields() {
         assert_eq!(
-            line(text, &record("now", Some(&"no such zone"))),
+            line(text, &record("now", Some("no such zone"))),
             "2026-11-21T10:41:59.000007Z  INFO tool call method=tools/call tool=now backend=time \
              outcome=ok session=abababab request_id=r1 error=\"no such zone\" duration_s=0.012345\n"
         );
@@ -202,27 +213,27 @@ mod tests {
     fn nothing_that_a_backend_says_can_forge_a_line() {
         let evil = "x\"} \n{\"level\":\"ERROR\"\u{1b}[2J\\\u{85}";
         for write in [json, text] {
-            let line = line(write, &record(evil, Some(&evil)));
+            let line = line(write, &record(evil, Some(evil)));
             assert_eq!(line.matches('\n').count(), 1, "{line}");
             assert!(!line.contains('\u{1b}'), "{line}");
         }
         let value: serde_json::Value =
-            serde_json::from_str(&line(json, &record(evil, Some(&evil)))).unwrap();
+            serde_json::from_str(&line(json, &record(evil, Some(evil)))).unwrap();
         assert_eq!((value["tool"].as_str(), value["error"].as_str()), (Some(evil), Some(evil)));
     }
 
     #[test]
-    fn dates_follow_the_calendar() {
-        for (days, expected) in [
-            (0, (1970, 1, 1)),
-            (59, (1970, 3, 1)),
-            (10_956, (1999, 12, 31)),
-            (11_016, (2000, 2, 29)),
-            (11_017, (2000, 3, 1)),
-            (47_540, (2100, 2, 28)),
-            (47_541, (2100, 3, 1)),
+    fn durations_are_rounded_to_microseconds() {
+        for (duration, expected) in [
+            (Duration::ZERO, "0.000000"),
+            (Duration::from_nanos(499), "0.000000"),
+            (Duration::from_nanos(501), "0.000001"),
+            (Duration::new(9, 999_999_600), "10.000000"),
+            (Duration::from_millis(3_600_050), "3600.050000"),
         ] {
-            assert_eq!(date(days), expected, "{days}");
+            let mut line = Vec::new();
+            seconds(&mut line, duration);
+            assert_eq!(String::from_utf8(line).unwrap(), expected, "{duration:?}");
         }
     }
 }

@@ -9,6 +9,8 @@ use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry::Registry;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use super::call_log;
+
 /// How a line looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
@@ -25,6 +27,12 @@ impl Format {
     }
 }
 
+/// Standard error, where the lines about calls stand that this thread wrote before.
+fn behind_calls() -> io::Stderr {
+    call_log::write_before_others();
+    io::stderr()
+}
+
 /// Starts to log, and logs panics. What other crates say counts from `warn` on.
 ///
 /// A second call changes nothing.
@@ -35,10 +43,10 @@ pub fn init(level: LevelFilter, format: Format) {
     let lines: Box<dyn Layer<Registry> + Send + Sync> = match format {
         Format::Text => {
             let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-            fmt::layer().with_writer(io::stderr).with_ansi(colours).with_target(false).boxed()
+            fmt::layer().with_writer(behind_calls).with_ansi(colours).with_target(false).boxed()
         }
         Format::Json => fmt::layer()
-            .with_writer(io::stderr)
+            .with_writer(behind_calls)
             .json()
             .flatten_event(true)
             .with_current_span(true)

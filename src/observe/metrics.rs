@@ -12,6 +12,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread::LocalKey;
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
 use http::StatusCode;
 use metrics::{Counter, Gauge, Histogram, Label, counter, gauge, histogram};
 
@@ -53,7 +54,9 @@ pub(super) static MUSTER_NAMES: OnceLock<bool> = OnceLock::new();
 /// Handles that a thread keeps; a tool that is gone takes its place until then.
 const MAX_HANDLES: usize = 4096;
 
-type Handles<K> = LocalKey<RefCell<HashMap<K, (Counter, Histogram)>>>;
+/// Keys are words of ours and names from the configuration and the catalogue, so a quick hash will do.
+type Known<K> = RefCell<HashMap<K, (Counter, Histogram), RandomState>>;
+type Handles<K> = LocalKey<Known<K>>;
 
 fn record<K: Hash + Eq>(
     handles: &'static Handles<K>,
@@ -78,12 +81,14 @@ fn record<K: Hash + Eq>(
     });
 }
 
+/// Method, route and status: words of ours and what we answer, so there are few, most of them of the
+/// first few kinds. To hash one costs more than to come by those.
 type HttpKey = (&'static str, &'static str, u16);
 
 thread_local! {
-    static HTTP: RefCell<HashMap<HttpKey, (Counter, Histogram)>> = RefCell::default();
-    static CALLS: RefCell<HashMap<CallKey, (Counter, Histogram)>> = RefCell::default();
-    static MUSTER: RefCell<HashMap<CallKey, (Counter, Histogram)>> = RefCell::default();
+    static HTTP: RefCell<Vec<(HttpKey, Counter, Histogram)>> = RefCell::default();
+    static CALLS: Known<CallKey> = RefCell::default();
+    static MUSTER: Known<CallKey> = RefCell::default();
 }
 
 /// An HTTP request got its response.
@@ -93,12 +98,21 @@ pub(crate) fn http_request(
     status: StatusCode,
     duration: Duration,
 ) {
-    record(&HTTP, (method, route, status.as_u16()), duration, |_| {
-        let status = status.as_str().to_owned();
-        (
-            counter!(name::HTTP_REQUESTS, "method" => method, "route" => route, "status" => status),
-            histogram!(name::HTTP_REQUEST_DURATION, "route" => route),
-        )
+    let key = (method, route, status.as_u16());
+    HTTP.with_borrow_mut(|handles| {
+        let known = handles.iter().position(|(known, ..)| *known == key);
+        let at = known.unwrap_or_else(|| {
+            let status = status.as_str().to_owned();
+            let requests = counter!(
+                name::HTTP_REQUESTS, "method" => method, "route" => route, "status" => status
+            );
+            let duration = histogram!(name::HTTP_REQUEST_DURATION, "route" => route);
+            handles.push((key, requests, duration));
+            handles.len() - 1
+        });
+        let (_, requests, durations) = &handles[at];
+        requests.increment(1);
+        durations.record(duration);
     });
 }
 

@@ -10,6 +10,9 @@ use hyper::body::Incoming;
 use super::error::chain;
 use super::pool::Lease;
 
+/// Room behind a body that came in pieces, for who makes it longer by an id.
+const LONGER: usize = 64;
+
 /// The body of a response.
 ///
 /// Read to its end, it gives its connection back to the pool; dropped before, it closes it (on
@@ -85,7 +88,8 @@ impl Body {
         }
         let Some(second) = self.data().await.transpose()? else { return Ok(first) };
         let expected = usize::try_from(expected).unwrap_or(0);
-        let mut whole = BytesMut::with_capacity(expected.max(first.len() + second.len()));
+        let expected = expected.max(first.len() + second.len());
+        let mut whole = BytesMut::with_capacity(expected + LONGER);
         whole.extend_from_slice(&first);
         whole.extend_from_slice(&second);
         while whole.len() <= limit {
@@ -113,7 +117,11 @@ impl http_body::Body for Body {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
+        let Self { incoming, lease } = &mut *self;
+        let frame = ready!(match lease {
+            Some(lease) => lease.connection.poll_frame(incoming, cx),
+            None => Pin::new(incoming).poll_frame(cx),
+        });
         match &frame {
             Some(Ok(_)) => self.settle(),
             Some(Err(_)) => self.lease = None,

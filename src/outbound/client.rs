@@ -8,12 +8,12 @@ use http::header::HOST;
 use http::{HeaderMap, Request, Response, Version};
 use http_body::Body as _;
 use http_body_util::Full;
-use hyper::client::conn::TrySendError;
 use tokio_util::task::TaskTracker;
 
 use super::connect::{Connected, Http2, connect};
+use super::http1::{Http1, Unsent};
 use super::pool::{IDLE_TIMEOUT, Lease, Shard};
-use super::{Body, Destination, Error, Spec, Trust};
+use super::{Body, Destination, Error, Spec, Timers, Trust};
 
 /// How much of a request a server has read for sure, also when it answers with an error.
 const SURELY_READ: u64 = 64 << 10;
@@ -26,12 +26,13 @@ const SURELY_READ: u64 = 64 << 10;
 pub struct Client {
     trust: Arc<Trust>,
     shard: Arc<Shard>,
+    timers: Timers,
 }
 
 impl Client {
     /// A client without connections, whose tasks `tasks` counts.
     pub fn new(trust: Arc<Trust>, tasks: TaskTracker) -> Self {
-        Self { trust, shard: Shard::new(tasks) }
+        Self { trust, shard: Shard::new(tasks), timers: Timers::default() }
     }
 
     /// The destination of that spec, the same for equal specs.
@@ -58,16 +59,11 @@ impl Client {
     ) -> Result<Response<Body>, Error> {
         loop {
             let (lease, is_fresh) = match self.shard.take(destination.id) {
-                Some(mut lease) => {
+                Some(lease) => {
                     if lease.was_idle_long {
                         // Lets the runtime look at the sockets once: a request that crosses the
                         // server's closing would be lost.
                         tokio::task::yield_now().await;
-                    }
-                    // It was given back with the last byte of the response; its driver may have
-                    // some work left.
-                    if !lease.connection.is_ready() && lease.connection.ready().await.is_err() {
-                        continue;
                     }
                     (lease, false)
                 }
@@ -89,6 +85,11 @@ impl Client {
     /// Closes idle connections; those in use are closed when their responses have been read.
     pub fn close(&self) {
         self.shard.close();
+    }
+
+    /// Timers for what this client is used for.
+    pub fn timers(&self) -> &Timers {
+        &self.timers
     }
 
     /// The tasks of this client.
@@ -119,11 +120,17 @@ impl Client {
         }
     }
 
-    fn lease(&self, connection: super::connect::Http1, destination: &Destination) -> Connection {
+    fn lease(&self, connection: Http1, destination: &Destination) -> Connection {
         let shard = Arc::clone(&self.shard);
         let destination = destination.id;
-        let (keep_alive, was_idle_long) = (IDLE_TIMEOUT, false);
-        Connection::Own(Lease { connection, destination, keep_alive, was_idle_long, shard })
+        Connection::Own(Lease {
+            connection,
+            destination,
+            keep_alive: IDLE_TIMEOUT,
+            was_idle_long: false,
+            is_reusable: true,
+            shard,
+        })
     }
 
     async fn send_shared(
@@ -177,21 +184,22 @@ enum Connection {
     Shared(Http2),
 }
 
-type Unsent = TrySendError<Request<Full<Bytes>>>;
-
 async fn send_on(
     mut lease: Lease,
     destination: &Destination,
     mut request: Request<Full<Bytes>>,
     is_fresh: bool,
 ) -> Result<Response<Body>, Unsent> {
-    request.headers_mut().entry(HOST).or_insert_with(|| destination.host_header.clone());
+    // `entry` would make room for one more, also where there is one.
+    if !request.headers().contains_key(HOST) {
+        request.headers_mut().insert(HOST, destination.host_header.clone());
+    }
     let is_large = request.body().size_hint().lower() > SURELY_READ;
-    let (head, body) = lease.connection.try_send_request(request).await?.into_parts();
+    let (head, body) = lease.connection.try_send(request).await?.into_parts();
     if is_large && !head.status.is_success() {
         // Servers refuse a body by its length and never read it: the next request on that
         // connection would wait behind it, unread too.
-        return Ok(Response::from_parts(head, Body::new(body, None)));
+        lease.is_reusable = false;
     }
     if is_fresh && let Some(announced) = announced(&head.headers) {
         lease.keep_alive = lease.keep_alive.min(announced);

@@ -14,22 +14,22 @@ use tokio::net::{self, TcpStream};
 use tokio::time;
 use tokio_util::task::TaskTracker;
 
+use super::http1::Http1;
 use super::{AddressKind, Destination, Error};
 
 /// A stream may be silent for hours: only this tells a quiet server from one that is gone.
 const KEEP_ALIVE: TcpKeepalive =
     TcpKeepalive::new().with_time(Duration::from_mins(1)).with_interval(Duration::from_secs(20));
 
-pub(super) type Http1 = http1::SendRequest<Full<Bytes>>;
 pub(super) type Http2 = http2::SendRequest<Full<Bytes>>;
 
-/// The sending half of a connection whose driver has been started.
+/// A connection; the driver of one over HTTP/2, which several share, has been started.
 pub(super) enum Connected {
     Http1(Http1),
     Http2(Http2),
 }
 
-/// Connects, and starts the task that drives the connection on the current runtime.
+/// Connects; a task that drives the connection is started on the current runtime.
 pub(super) async fn connect(
     destination: &Destination,
     tasks: &TaskTracker,
@@ -94,8 +94,7 @@ where
     } else {
         let (sender, driver) =
             http1::Builder::new().handshake(stream).await.map_err(io::Error::other)?;
-        drive(driver, tasks);
-        Ok(Connected::Http1(sender))
+        Ok(Connected::Http1(Http1::new(sender, driver)))
     }
 }
 
@@ -110,10 +109,10 @@ fn drive(driver: impl Future<Output = hyper::Result<()>> + Send + 'static, tasks
 }
 
 /// Counts a connection for as long as it is open.
-struct Open;
+pub(super) struct Open;
 
 impl Open {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         metrics::gauge!("portcullis_pool_connections").increment(1.0);
         Self
     }

@@ -12,8 +12,10 @@ mod connect;
 mod destination;
 mod error;
 mod fetch;
+mod http1;
 mod pool;
 mod reach;
+mod timers;
 mod trust;
 
 pub use body::{Body, BodyError};
@@ -22,6 +24,7 @@ pub use destination::{Destination, Spec, Tls};
 pub use error::Error;
 pub use fetch::{Bounds, FetchError, Fetcher, Guard, is_this_machine};
 pub use reach::{AddressKind, Reach};
+pub use timers::Timers;
 pub use trust::Trust;
 
 #[cfg(test)]

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use foldhash::fast::RandomState; // the keys are numbers of ours
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::time::{self, Instant};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-use super::connect::{Http1, Http2};
+use super::connect::Http2;
+use super::http1::Http1;
 
 /// How many idle connections are kept per destination; the oldest go first.
 const MAX_IDLE: usize = 64;
@@ -29,7 +31,7 @@ pub(super) type Shared = Arc<tokio::sync::Mutex<Option<Http2>>>;
 ///
 /// The locks are there because futures must be `Send`; one thread uses them, so nobody waits.
 pub(super) struct Shard {
-    idle: Mutex<HashMap<u64, Vec<Idle>>>,
+    idle: Mutex<HashMap<u64, Vec<Idle>, RandomState>>,
     shared: Mutex<HashMap<u64, Shared>>,
     is_reaped: AtomicBool,
     stopped: CancellationToken,
@@ -50,13 +52,15 @@ pub(super) struct Lease {
     /// How long it may be idle.
     pub(super) keep_alive: Duration,
     pub(super) was_idle_long: bool,
+    pub(super) is_reusable: bool,
     pub(super) shard: Arc<Shard>,
 }
 
 impl Lease {
     pub(super) fn give_back(self) {
-        let Self { connection, destination, keep_alive, shard, .. } = self;
-        if connection.is_closed() || shard.stopped.is_cancelled() {
+        let Self { connection, destination, keep_alive, is_reusable, shard, .. } = self;
+        // One that is not ready has not sent all of its request, which nobody is interested in.
+        if !is_reusable || !connection.is_ready() || shard.stopped.is_cancelled() {
             return;
         }
         {
@@ -93,7 +97,14 @@ impl Shard {
             if !connection.is_closed() && expires > now {
                 let was_idle_long = expires < now + keep_alive.saturating_sub(LONG_IDLE);
                 let shard = Arc::clone(self);
-                return Some(Lease { connection, destination, keep_alive, was_idle_long, shard });
+                return Some(Lease {
+                    connection,
+                    destination,
+                    keep_alive,
+                    was_idle_long,
+                    is_reusable: true,
+                    shard,
+                });
             }
         }
         None
@@ -135,7 +146,10 @@ impl Shard {
     fn close_expired(&self) {
         let now = Instant::now();
         self.idle.lock().retain(|_, idle| {
-            idle.retain(|idle| idle.expires > now && !idle.connection.is_closed());
+            idle.retain_mut(|idle| {
+                idle.connection.look();
+                idle.expires > now && !idle.connection.is_closed()
+            });
             !idle.is_empty()
         });
         self.shared.lock().retain(|_, shared| {

@@ -102,9 +102,14 @@ impl Gate {
         self.judge(self.class(principal), entry)
     }
 
+    /// The same where it is known already what rules apply to the principal.
+    pub fn decide_under(&self, visibility: Visibility, entry: &Entry) -> Verdict {
+        self.judge(visibility.class, entry)
+    }
+
     /// Whether they to whom these rules apply may use `entry`: the same about many at once.
     pub fn allows(&self, visibility: Visibility, entry: &Entry) -> bool {
-        self.judge(visibility.class, entry) == Verdict::Allow
+        self.decide_under(visibility, entry) == Verdict::Allow
     }
 
     /// Whether `principal` may do what changes the gateway, or tells of all of it; `what` says so in

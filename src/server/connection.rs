@@ -1,17 +1,19 @@
 //! One connection: HTTP/1.1 or HTTP/2, whichever the client speaks.
 
+use std::cell::RefCell;
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::panic::AssertUnwindSafe;
+use std::panic::{self, AssertUnwindSafe};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use futures_util::future::CatchUnwind;
+use futures_util::future::{CatchUnwind, Either};
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::rt::Executor;
@@ -26,6 +28,7 @@ use tokio_util::task::TaskTracker;
 use tower::util::Oneshot;
 use tower::{Service, ServiceExt};
 
+use super::head_timer::HeadTimer;
 use super::tls::{Acceptor, Secured, handshake};
 use super::{BoxError, Peer};
 
@@ -34,10 +37,9 @@ const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a later request's head may take. hyper counts the idle time before it as well, and
 /// clients keep idle connections for a minute and more, so this is longer than the first.
 const NEXT_REQUEST_TIMEOUT: Duration = Duration::from_secs(100);
-/// All headers of a request together; more is 431.
+/// All headers of a request together; more is 431. So are more lines than 100, hyper's own limit: to
+/// set it would have hyper fill two lists for each request.
 const MAX_HEADER_BYTES: u32 = 64 * 1024;
-/// Headers of a request; more is 431.
-const MAX_HEADERS: usize = 100;
 const MAX_HTTP2_STREAMS: u32 = 256;
 const HTTP2_PING_INTERVAL: Duration = Duration::from_secs(30);
 const HTTP2_PING_TIMEOUT: Duration = Duration::from_secs(20);
@@ -142,12 +144,16 @@ async fn drive<S: HttpService>(
 ) -> End {
     let address = peer.address();
     let begun = Arc::new(AtomicBool::new(false));
-    let service = Connection { inner: service, peer, begun: begun.clone() };
+    let service = Connection { inner: RefCell::new(service), peer, begun: begun.clone() };
     let builder = builder(tasks);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(io), service));
-    let mut first_request = pin!(time::sleep_until(first_request));
-    let mut draining = pin!(stages.draining.cancelled());
-    let (mut told, mut settled) = (false, false);
+    let mut patience = pin!(time::sleep_until(first_request));
+    // Not polled any more once a request is there: it would be at every wake-up.
+    let mut is_silent = pin!(poll_fn(|cx| {
+        if begun.load(Ordering::Relaxed) { Poll::Pending } else { patience.as_mut().poll(cx) }
+    }));
+    let mut draining = pin!(notice(&stages.draining));
+    let mut told = false;
     // Once it drains, `draining` is not polled any more and `abort` is, so each wake-up looks at one.
     loop {
         tokio::select! {
@@ -163,24 +169,34 @@ async fn drive<S: HttpService>(
                 return End::Closed;
             }
             () = stages.abort.cancelled(), if told => return End::Cut,
-            () = &mut first_request, if !settled => {
-                if !begun.load(Ordering::Relaxed) {
-                    return End::Closed;
-                }
-                settled = true;
-            }
+            () = &mut is_silent => return End::Closed,
         }
     }
+}
+
+/// Waits for a token, as a task does that is woken all the time for other reasons: once it is on the
+/// token's list it only looks, which costs a quarter of being put there again.
+async fn notice(token: &CancellationToken) {
+    let mut cancelled = pin!(token.cancelled());
+    let mut listed: Option<Waker> = None;
+    poll_fn(|cx| {
+        let is_listed = listed.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
+        if is_listed && !token.is_cancelled() {
+            return Poll::Pending;
+        }
+        listed = Some(cx.waker().clone());
+        cancelled.as_mut().poll(cx)
+    })
+    .await;
 }
 
 fn builder(tasks: TaskTracker) -> auto::Builder<Tracked> {
     let mut builder = auto::Builder::new(Tracked(tasks));
     builder
         .http1()
-        .timer(TokioTimer::new())
+        .timer(HeadTimer::new(NEXT_REQUEST_TIMEOUT))
         .header_read_timeout(NEXT_REQUEST_TIMEOUT)
         .max_buf_size(MAX_HEADER_BYTES as usize)
-        .max_headers(MAX_HEADERS)
         .pipeline_flush(false);
     builder
         .http2()
@@ -207,9 +223,27 @@ where
 
 /// The service as hyper calls it.
 struct Connection<S> {
-    inner: S,
+    /// One for all requests of the connection: to clone it for each would write to what workers
+    /// share.
+    inner: RefCell<S>,
     peer: Peer,
     begun: Arc<AtomicBool>,
+}
+
+/// What the service answers, at once or when it is ready.
+type Answer<S> =
+    Either<<S as Service<Request<Incoming>>>::Future, Pin<Box<Oneshot<S, Request<Incoming>>>>>;
+
+impl<S: HttpService> Connection<S> {
+    fn answer(&self, req: Request<Incoming>) -> Answer<S> {
+        let mut inner = self.inner.borrow_mut();
+        match inner.poll_ready(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(())) => Either::Left(inner.call(req)),
+            Poll::Ready(Err(never)) => match never {},
+            // Rare: our layers refuse rather than let anybody wait. The clone is who waits.
+            Poll::Pending => Either::Right(Box::pin(inner.clone().oneshot(req))),
+        }
+    }
 }
 
 impl<S: HttpService> hyper::service::Service<Request<Incoming>> for Connection<S> {
@@ -222,8 +256,8 @@ impl<S: HttpService> hyper::service::Service<Request<Incoming>> for Connection<S
         req.extensions_mut().insert(self.peer.clone());
         // What a half-done request leaves behind is dropped; what is shared is behind locks that
         // tell of a panic, or atomics.
-        let inner = AssertUnwindSafe(self.inner.clone().oneshot(req)).catch_unwind();
-        ResponseFuture { inner }
+        let answer = panic::catch_unwind(AssertUnwindSafe(|| self.answer(req))).ok();
+        ResponseFuture { inner: answer.map(|answer| AssertUnwindSafe(answer).catch_unwind()) }
     }
 }
 
@@ -231,7 +265,7 @@ pin_project! {
     /// The response, or 500 if the handler panicked: that costs one request and not the connection.
     struct ResponseFuture<S: HttpService> {
         #[pin]
-        inner: CatchUnwind<AssertUnwindSafe<Oneshot<S, Request<Incoming>>>>,
+        inner: Option<CatchUnwind<AssertUnwindSafe<Answer<S>>>>,
     }
 }
 
@@ -239,8 +273,12 @@ impl<S: HttpService> Future for ResponseFuture<S> {
     type Output = Result<Response<S::Body>, Infallible>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Poll::Ready(ready!(self.project().inner.poll(cx)).unwrap_or_else(|_| {
-            // The panic hook has logged it.
+        let answer = match self.project().inner.as_pin_mut() {
+            Some(inner) => ready!(inner.poll(cx)).ok(),
+            None => None,
+        };
+        // The panic hook has logged it.
+        Poll::Ready(answer.unwrap_or_else(|| {
             let mut response = Response::new(S::Body::default());
             *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
             Ok(response)
@@ -258,24 +296,71 @@ mod tests {
     use super::super::Body;
     use super::*;
 
-    /// How long a client is borne that sends this and then nothing.
-    async fn borne(said: &[u8]) -> Duration {
-        let service =
-            tower::service_fn(|_| async { Ok::<_, Infallible>(Response::new(Body::Empty)) });
+    /// What a client receives that sends this and then nothing, until it is hung up on.
+    async fn received(service: impl HttpService, said: &[u8]) -> String {
         let stages = Stages { draining: CancellationToken::new(), abort: CancellationToken::new() };
         let (mut client, io) = tokio::io::duplex(1024);
         let peer = Peer::plain(SocketAddr::from((Ipv4Addr::LOCALHOST, 1)));
-        let since = Instant::now();
         let client = async move {
             client.write_all(said).await.unwrap();
             let mut received = Vec::new();
             client.read_to_end(&mut received).await.unwrap();
+            String::from_utf8_lossy(&received).into_owned()
         };
-        let first_request = since + FIRST_REQUEST_TIMEOUT;
+        let first_request = Instant::now() + FIRST_REQUEST_TIMEOUT;
         let driven = drive(io, peer, service, TaskTracker::new(), stages, first_request);
-        let (end, ()) = tokio::join!(driven, client);
+        let (end, received) = tokio::join!(driven, client);
         assert_eq!(end, End::Closed);
+        received
+    }
+
+    /// How long it is until then.
+    async fn borne(said: &[u8]) -> Duration {
+        let service =
+            tower::service_fn(|_| async { Ok::<_, Infallible>(Response::new(Body::Empty)) });
+        let since = Instant::now();
+        received(service, said).await;
         since.elapsed()
+    }
+
+    /// Ready when it is asked a second time.
+    #[derive(Default)]
+    struct Slow {
+        is_ready: bool,
+    }
+
+    impl Clone for Slow {
+        fn clone(&self) -> Self {
+            Self::default()
+        }
+    }
+
+    impl Service<Request<Incoming>> for Slow {
+        type Response = Response<Body>;
+        type Error = Infallible;
+        type Future = std::future::Ready<Result<Response<Body>, Infallible>>;
+
+        fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+            if self.is_ready {
+                return Poll::Ready(Ok(()));
+            }
+            self.is_ready = true;
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+
+        fn call(&mut self, _: Request<Incoming>) -> Self::Future {
+            assert!(std::mem::take(&mut self.is_ready));
+            std::future::ready(Ok(Response::new(Body::Empty)))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_waits_for_a_service_that_is_not_ready() {
+        let request = "GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+        let last = "GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+        let received = received(Slow::default(), format!("{request}{last}").as_bytes()).await;
+        assert_eq!(received.matches("HTTP/1.1 200 OK").count(), 2, "{received}");
     }
 
     #[tokio::test(start_paused = true)]

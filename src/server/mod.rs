@@ -26,6 +26,7 @@ mod accept;
 mod body;
 mod config;
 mod connection;
+mod head_timer;
 mod listeners;
 mod peer;
 mod serve;

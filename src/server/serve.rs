@@ -29,13 +29,15 @@ pub struct Options {
     pub workers: NonZeroUsize,
     /// How long requests under way may take once the process drains.
     pub drain: Duration,
+    /// What a worker does each time before it waits, and before it ends.
+    pub before_waiting: fn(),
 }
 
 impl Default for Options {
-    /// One worker per core, and 30 s to drain.
+    /// One worker per core, 30 s to drain, and nothing to do before waiting.
     fn default() -> Self {
         let workers = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        Self { workers, drain: Duration::from_secs(30) }
+        Self { workers, drain: Duration::from_secs(30), before_waiting: || {} }
     }
 }
 
@@ -71,7 +73,8 @@ where
     for index in 0..options.workers.get() {
         // Tokens of its own: the lock inside of one is then never contended.
         let stages = Stages { draining: draining.child_token(), abort: abort.child_token() };
-        let (handle, started) = worker::start(index, factory.clone(), stages, cut.clone())?;
+        let (handle, started) =
+            worker::start(index, options, factory.clone(), stages, cut.clone())?;
         let failed = |_| io::Error::other(format!("worker {index} failed to build its service"));
         started.await.map_err(failed)?;
         workers.push(handle);

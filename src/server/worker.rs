@@ -13,6 +13,7 @@ use tokio::time;
 use tokio_util::task::TaskTracker;
 
 use super::connection::{self, End, HttpService, Stages};
+use super::serve::Options;
 use super::tls::Acceptor;
 
 /// Sockets that wait for one worker. When all queues are full, the acceptor waits.
@@ -63,6 +64,7 @@ pub(super) struct Handle {
 /// Starts a worker; `cut` counts the connections that did not end by themselves.
 pub(super) fn start<F, S>(
     index: usize,
+    options: Options,
     factory: Arc<F>,
     stages: Stages,
     cut: Arc<AtomicUsize>,
@@ -71,7 +73,9 @@ where
     F: Fn(&Worker) -> S + Send + Sync + 'static,
     S: HttpService,
 {
-    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    let before_waiting = options.before_waiting;
+    let mut runtime = runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().on_thread_park(before_waiting).build()?;
     let (sockets, queue) = mpsc::channel(QUEUE_CAPACITY);
     let (started, has_started) = oneshot::channel();
     let (finished, done) = oneshot::channel();
@@ -82,6 +86,7 @@ where
         run(&runtime, &worker, &*factory, started, queue, &stages, &load, &cut);
         // Not a drop, which would wait for blocking work that nobody needs any more.
         runtime.shutdown_background();
+        before_waiting();
         let _ = finished.send(());
     })?;
     Ok((Handle { sockets, open, done, thread }, has_started))

@@ -33,7 +33,7 @@ impl Events {
             Item::Request(message, responder) => {
                 Event::Request(message.raw().clone(), self.clock.asking(responder))
             }
-            Item::End(Ok(message)) => Event::Response(self.caller.response(&message)),
+            Item::End(Ok(message)) => Event::Response(self.caller.response(message)),
             Item::End(Err(error)) => return Some(Err(error)),
         }))
     }

@@ -45,7 +45,7 @@ impl Connection {
         let idle = self.endpoint.config.call_timeout;
         let wants_progress = request.params().progress_token.is_some();
         let mut exchange = match self.start(client, message, idle, wants_progress).await? {
-            Started::Response(response) => return Ok(Reply::message(caller.response(&response))),
+            Started::Response(response) => return Ok(Reply::message(caller.response(response))),
             Started::Exchange(exchange) => exchange,
         };
         let first = tokio::select! {
@@ -54,7 +54,7 @@ impl Connection {
             () = time::sleep(PATIENCE) => None,
         };
         Ok(match first {
-            Some(Said::Response(response)) => Reply::message(caller.response(&response)),
+            Some(Said::Response(response)) => Reply::message(caller.response(response)),
             first => Reply::stream(Relayed { exchange, caller, first, has_ended: false }),
         })
     }
@@ -116,7 +116,7 @@ struct Relayed {
 impl Relayed {
     fn event(&mut self, said: Said) -> Option<Event> {
         match said {
-            Said::Response(response) => Some(Event::Response(self.caller.response(&response))),
+            Said::Response(response) => Some(Event::Response(self.caller.response(response))),
             Said::Request(request) => {
                 let responder = self.exchange.ask(&request);
                 Some(Event::Request(request.raw().clone(), responder))

@@ -223,7 +223,9 @@ fn late(connection: &Arc<Connection>, message: Message) {
 /// Whether a message is the response to the request of that id; an error without an id can mean
 /// no other request than the one whose answer it came in.
 pub(super) fn is_response_to(message: &Message, wire_id: u64) -> bool {
-    message.kind() == Kind::Response && message.id().is_none_or(|id| id.as_u64() == Some(wire_id))
+    let is_ours = |id: &[u8]| id == b"null" || id == itoa::Buffer::new().format(wire_id).as_bytes();
+    message.kind() == Kind::Response
+        && message.id_span().is_none_or(|id| is_ours(message.bytes(id)))
 }
 
 /// Tells the backend that a request is given up, unless it has been answered.

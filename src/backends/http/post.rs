@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Response, StatusCode};
-use tokio::time::{self, Instant};
+use tokio::time::Instant;
 
 use super::clock::{ABSOLUTE_CAP, Clock};
 use super::connection::Connection;
@@ -51,15 +51,14 @@ impl Connection {
         let started = Instant::now();
         let reports = wants_progress.then(|| self.running.enter(wire_id));
         let mut cancel = Cancel::new(self, wire_id);
-        let answer = match time::timeout(idle.min(ABSOLUTE_CAP), self.put(client, wire_id, body))
-            .await
-        {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => {
+        let put = self.put(client, wire_id, body);
+        let answer = match client.timers().until(started + idle.min(ABSOLUTE_CAP), put).await {
+            Some(Ok(answer)) => answer,
+            Some(Err(error)) => {
                 cancel.disarm();
                 return Err(error);
             }
-            Err(_) => return Err(Error::Timeout { backend: self.endpoint.name(), after: idle }),
+            None => return Err(Error::Timeout { backend: self.endpoint.name(), after: idle }),
         };
         let has_reports = reports.as_ref().is_some_and(|reports| !reports.is_empty());
         let (stream, queue) = match answer {

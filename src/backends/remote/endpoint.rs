@@ -137,6 +137,9 @@ impl Endpoint {
 pub(in crate::backends) fn media(headers: &HeaderMap) -> Media {
     let Some(value) = headers.get(CONTENT_TYPE) else { return Media::Unknown };
     let value = value.as_bytes();
+    if value == header::JSON.as_bytes() {
+        return Media::Json; // as nearly everybody writes it
+    }
     let essence = value.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
     if essence.eq_ignore_ascii_case(header::JSON.as_bytes()) {
         Media::Json

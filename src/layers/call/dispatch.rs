@@ -8,7 +8,7 @@ use super::Routed;
 use crate::backends::relay::Target;
 use crate::backends::{Handle, Isolation, Key};
 use crate::call::{Builtin, Call, Error, Outcome, Reply, Response, SessionId};
-use crate::catalogue::{Catalogue, Route, Source};
+use crate::catalogue::{Catalogue, Route, Source, View};
 use crate::mcp::{Method, response};
 use crate::outbound;
 use crate::sessions::{Added, Sessions, TooManySessions};
@@ -40,11 +40,12 @@ pub fn service(
 }
 
 impl Dispatch {
-    async fn dispatch(self: Arc<Self>, Routed { call, route }: Routed) -> Result<Reply, Error> {
+    async fn dispatch(self: Arc<Self>, routed: Routed) -> Result<Reply, Error> {
+        let Routed { call, route, visibility } = routed;
         match route {
             Route::List(kind) => {
                 let cursor = call.request.params().cursor.as_ref().map(|text| &*text.value);
-                let view = self.catalogue.view(&call.client, &call.principal);
+                let view = View::of(&call.client, visibility);
                 let result = self.catalogue.list(&call.endpoint, kind, cursor, &view).await;
                 let result =
                     result.map_err(|error| Error::InvalidParams(error.to_string().into()))?;

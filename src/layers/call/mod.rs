@@ -11,7 +11,7 @@ pub mod tool_limits;
 pub use envelope::Render;
 
 use crate::call::Call;
-use crate::catalogue::Route;
+use crate::catalogue::{Route, Visibility};
 use crate::mcp::Method;
 
 /// A call whose destination is known: the layers behind `resolve` see the real tool, and no call
@@ -22,6 +22,8 @@ pub struct Routed {
     pub call: Call,
     /// Where it goes.
     pub route: Route,
+    /// What rules apply to who makes it.
+    pub visibility: Visibility,
 }
 
 /// A tool by the names that rules and people know it by.

@@ -42,14 +42,13 @@ pub struct Policy<S> {
 
 impl<S> Policy<S> {
     fn check(&self, routed: &Routed) -> Result<(), Error> {
-        let principal = &routed.call.principal;
         let verdict = match &routed.route {
-            Route::Entry(entry) => self.gate.decide(principal, entry),
+            Route::Entry(entry) => self.gate.decide_under(routed.visibility, entry),
             Route::Backend(backend) => {
                 let request = &routed.call.request;
                 let name = request.params().name.as_ref().map(|name| &*name.value);
                 let tool = name.filter(|_| request.method() == Method::CallTool);
-                self.gate.decide_unread(principal, backend, tool)
+                self.gate.decide_unread(&routed.call.principal, backend, tool)
             }
             // What is in a list is decided entry by entry, by whoever makes it.
             Route::List(_) => Verdict::Allow,

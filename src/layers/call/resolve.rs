@@ -13,7 +13,7 @@ use super::Routed;
 use super::envelope::{Envelope, Render};
 use super::spelling;
 use crate::call::{Call, Error, Reply, Request, ToolResult, Via};
-use crate::catalogue::{Catalogue, Entry, Family, Kind, Named, Route, Source, View};
+use crate::catalogue::{Catalogue, Entry, Family, Kind, Named, Route, View};
 use crate::mcp::member::{Unclear, member};
 use crate::mcp::params::{InvalidParams, Reference, Text};
 use crate::mcp::splice::splice;
@@ -61,12 +61,15 @@ enum Resolved {
 
 impl<S> Resolve<S> {
     fn resolve(&self, mut call: Call) -> Result<Resolved, Error> {
-        let route = self.route(&mut call)?;
-        let Route::Entry(entry) = &route else {
-            return Ok(Resolved::Routed(Routed { call, route }, None));
+        let view = self.catalogue.view(&call.client, &call.principal);
+        let visibility = view.visibility;
+        let route = self.route(&mut call, &view)?;
+        let spelling = match &route {
+            Route::Entry(entry) => entry.spelling(),
+            Route::Backend(_) | Route::List(_) => None,
         };
-        let Source::Spelling(spelling) = entry.source else {
-            return Ok(Resolved::Routed(Routed { call, route }, None));
+        let Some(spelling) = spelling else {
+            return Ok(Resolved::Routed(Routed { call, route, visibility }, None));
         };
         let id = call.request.id().clone();
         match spelling::meant(spelling, &call.request) {
@@ -77,14 +80,13 @@ impl<S> Resolve<S> {
         let _ = call.notes.method.set(call.request.method());
         let (render, notes) = (self.render, Arc::clone(&call.notes));
         let envelope = Envelope { spelling, id, render, notes };
-        match self.route(&mut call).and_then(refuse_meta) {
-            Ok(route) => Ok(Resolved::Routed(Routed { call, route }, Some(envelope))),
+        match self.route(&mut call, &view).and_then(refuse_meta) {
+            Ok(route) => Ok(Resolved::Routed(Routed { call, route, visibility }, Some(envelope))),
             Err(error) => envelope.wrap(Err(error)).map(Reply::message).map(Resolved::Answered),
         }
     }
 
-    fn route(&self, call: &mut Call) -> Result<Route, Error> {
-        let view = self.catalogue.view(&call.client, &call.principal);
+    fn route(&self, call: &mut Call, view: &View) -> Result<Route, Error> {
         let params = call.request.params();
         let (catalogue, endpoint) = (&self.catalogue, &call.endpoint);
         let route = match call.request.method() {
@@ -92,18 +94,18 @@ impl<S> Resolve<S> {
             Method::ListPrompts => Route::List(Kind::Prompt),
             Method::ListResources => Route::List(Kind::Resource),
             Method::ListResourceTemplates => Route::List(Kind::ResourceTemplate),
-            Method::CallTool => self.tool(call, &view)?,
+            Method::CallTool => self.tool(call, view)?,
             Method::GetPrompt => {
                 let name = required(params.name.as_ref(), "name")?;
-                let prompt = catalogue.resolve_prompt(endpoint, name, &view);
-                self.found(call, prompt, Kind::Prompt, name, &view)?
+                let prompt = catalogue.resolve_prompt(endpoint, name, view);
+                self.found(call, prompt, Kind::Prompt, name, view)?
             }
             Method::ReadResource | Method::Subscribe | Method::Unsubscribe => {
                 let uri = required(params.uri.as_ref(), "uri")?;
-                let resource = catalogue.resolve_resource(endpoint, uri, &view);
-                self.found(call, resource, Kind::Resource, uri, &view)?
+                let resource = catalogue.resolve_resource(endpoint, uri, view);
+                self.found(call, resource, Kind::Resource, uri, view)?
             }
-            Method::Complete => self.completed(call, &view)?,
+            Method::Complete => self.completed(call, view)?,
             Method::Initialize
             | Method::Ping
             | Method::SetLevel
@@ -291,7 +293,7 @@ impl<F: Future<Output = Result<Reply, Error>>> Future for ResponseFuture<F> {
 }
 
 /// Tells the record what was named.
-fn note(Routed { call, route }: &Routed) {
+fn note(Routed { call, route, .. }: &Routed) {
     let (name, backend) = match route {
         Route::Entry(entry) => (Some(&entry.exposed), entry.backend()),
         Route::Backend(backend) => (None, Some(backend)),

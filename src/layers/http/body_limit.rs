@@ -78,12 +78,12 @@ where
 
     fn call(&mut self, req: Request<B>) -> Self::Future {
         let refusal = self.check(req.headers()).err();
-        let is_worth_discarding = is_worth_discarding(req.headers());
-        let req = req.map(|body| Limited::new(body, self.limits));
         if refusal.is_none() {
+            let req = req.map(|body| Limited::new(body, self.limits));
             return ResponseFuture { refusal, discarded: None, inner: Some(self.inner.call(req)) };
         }
-        let discarded = is_worth_discarding.then(|| req.into_body());
+        let discarded =
+            is_worth_discarding(req.headers()).then(|| Limited::new(req.into_body(), self.limits));
         ResponseFuture { refusal, discarded, inner: None }
     }
 }

@@ -42,7 +42,7 @@ fn canonical(net: IpNet) -> IpNet {
     }
 }
 
-/// The client's address; in the extensions of every request that came over a connection.
+/// The client's address.
 ///
 /// An IPv4 address that came as IPv6 is IPv4 here. It decides about limits and stands in logs; it
 /// proves nothing, and no access hangs on it.
@@ -52,6 +52,19 @@ pub struct ClientAddress {
     pub address: IpAddr,
     /// Whether what its connection says of others is believed: it is a trusted proxy's.
     pub is_proxied: bool,
+}
+
+impl ClientAddress {
+    /// The sender of a request that came over a connection.
+    pub fn of<B>(request: &Request<B>) -> Option<Self> {
+        let told = request.extensions().get::<Self>().copied();
+        told.or_else(|| request.extensions().get::<Peer>().map(Self::direct))
+    }
+
+    /// Nobody's word but the connection's.
+    fn direct(peer: &Peer) -> Self {
+        Self { address: peer.address().ip().to_canonical(), is_proxied: false }
+    }
 }
 
 /// One site has a /64 of IPv6 at least, and may use any address in it.
@@ -70,15 +83,13 @@ impl Proxies {
         self.0.iter().any(|net| net.contains(&address))
     }
 
+    /// Where a request of `peer` comes from, which is trusted.
+    ///
     /// Of `Forwarded` and `X-Forwarded-For` a proxy writes the one it knows and may pass the other
     /// on as the client sent it. Where both are there nobody can tell which is which, so they have
     /// to name the same client; otherwise it is the proxy's address that counts. A client that
     /// sends the other header then shares one limit with all who do so, and takes nobody's place.
     fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
-        let peer = peer.to_canonical();
-        if !self.trusts(peer) {
-            return peer;
-        }
         let standard = forwarded(headers).map(|hops| self.beyond(peer, hops));
         let customary = x_forwarded_for(headers).map(|hops| self.beyond(peer, hops));
         match (standard, customary) {
@@ -102,7 +113,8 @@ impl Proxies {
     }
 }
 
-/// Puts [`ClientAddress`] into the extensions of requests.
+/// Puts [`ClientAddress`] into the extensions of requests of trusted proxies: of all others the
+/// connection tells it.
 #[derive(Clone, Debug)]
 pub struct ClientAddressLayer(Arc<Proxies>);
 
@@ -142,10 +154,11 @@ where
 
     fn call(&mut self, mut req: Request<B>) -> Self::Future {
         if let Some(peer) = req.extensions().get::<Peer>() {
-            let peer = peer.address().ip();
-            let address = self.proxies.client(peer, req.headers());
-            let is_proxied = self.proxies.trusts(peer.to_canonical());
-            req.extensions_mut().insert(ClientAddress { address, is_proxied });
+            let peer = peer.address().ip().to_canonical();
+            if self.proxies.trusts(peer) {
+                let address = self.proxies.client(peer, req.headers());
+                req.extensions_mut().insert(ClientAddress { address, is_proxied: true });
+            }
         }
         self.inner.call(req)
     }
@@ -229,30 +242,36 @@ mod tests {
             ("mapped stranger", "::ffff:192.0.2.9", &[(X, "1.1.1.1")], "192.0.2.9"),
             ("IPv6", "fd00::1", &[(F, "for=\"[2001:db8::7]:1\"")], "2001:db8::7"),
         ] {
-            let found = Proxies(proxies()).client(peer.parse().unwrap(), &headers(lines));
-            assert_eq!(found.to_string(), client, "{name}");
+            let found = ask(Some(peer), &headers(lines)).unwrap();
+            assert_eq!(found.address.to_string(), client, "{name}");
         }
+    }
+
+    /// Whom the layers below take a request for.
+    fn ask(peer: Option<&str>, headers: &HeaderMap) -> Option<ClientAddress> {
+        let inner = tower::service_fn(|req: Request<()>| async move {
+            Ok::<_, Infallible>(ClientAddress::of(&req))
+        });
+        let mut request = Request::new(());
+        request.headers_mut().clone_from(headers);
+        if let Some(peer) = peer {
+            let peer = SocketAddr::new(peer.parse().unwrap(), 1);
+            request.extensions_mut().insert(Peer::plain(peer));
+        }
+        let stack = ClientAddressLayer::new(proxies()).layer(inner);
+        stack.oneshot(request).now_or_never().unwrap().unwrap()
     }
 
     #[test]
     fn every_request_of_a_connection_knows_its_client() {
-        let inner = tower::service_fn(|req: Request<()>| async move {
-            Ok::<_, Infallible>(req.extensions().get::<ClientAddress>().copied())
-        });
-        let stack = ClientAddressLayer::new(proxies()).layer(inner);
-        let ask = |peer: Option<&str>| {
-            let mut request = Request::get("/").header(X, "1.1.1.1").body(()).unwrap();
-            if let Some(peer) = peer {
-                let peer: SocketAddr = peer.parse().unwrap();
-                request.extensions_mut().insert(Peer::plain(peer));
-            }
-            stack.clone().oneshot(request).now_or_never().unwrap().unwrap()
-        };
         let at = |address: &str, is_proxied| {
             Some(ClientAddress { address: address.parse().unwrap(), is_proxied })
         };
-        assert_eq!(ask(Some("10.0.0.1:1")), at("1.1.1.1", true));
-        assert_eq!(ask(Some("192.0.2.9:1")), at("192.0.2.9", false));
-        assert_eq!(ask(None), None);
+        let lines = headers(&[(X, "1.1.1.1")]);
+        assert_eq!(ask(Some("10.0.0.1"), &lines), at("1.1.1.1", true));
+        assert_eq!(ask(Some("::ffff:10.0.0.1"), &lines), at("1.1.1.1", true));
+        assert_eq!(ask(Some("192.0.2.9"), &lines), at("192.0.2.9", false));
+        assert_eq!(ask(Some("::ffff:192.0.2.9"), &lines), at("192.0.2.9", false));
+        assert_eq!(ask(None, &lines), None);
     }
 }

@@ -18,7 +18,7 @@ const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto
 /// What the client connected to: what a trusted proxy says, else what the request itself says.
 pub fn origin<B>(request: &Request<B>) -> Origin<'_> {
     let headers = request.headers();
-    let is_proxied = request.extensions().get::<ClientAddress>().is_some_and(|it| it.is_proxied);
+    let is_proxied = ClientAddress::of(request).is_some_and(|it| it.is_proxied);
     let (host, scheme) = if is_proxied { told(headers) } else { (None, None) };
     let is_tls = request.extensions().get::<Peer>().is_some_and(Peer::is_tls);
     let named = || {

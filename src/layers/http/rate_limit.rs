@@ -77,7 +77,7 @@ impl Caller {
             return Self::Known(principal);
         }
         // Whoever comes without an address shares one.
-        let address = req.extensions().get::<ClientAddress>();
+        let address = ClientAddress::of(req);
         Self::Unknown(
             address.map_or(Ipv4Addr::UNSPECIFIED.into(), |client| network(client.address)),
         )

@@ -1,6 +1,5 @@
 //! `X-Request-Id`: one name for a request in the client's log, a proxy's and ours.
 
-use std::fmt::Write as _;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -47,9 +46,20 @@ impl Numbers {
         // An odd step visits all numbers; the golden ratio keeps neighbours far apart (Weyl).
         const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
         let number = self.count.fetch_add(STEP, Ordering::Relaxed);
-        let mut text = String::with_capacity(32);
-        write!(text, "{:016x}{number:016x}", self.start).expect("a string takes everything");
-        HeaderValue::try_from(text).expect("digits are visible ASCII")
+        let mut text = [0; 32];
+        let (start, rest) = text.split_at_mut(16);
+        write_hex(self.start, start);
+        write_hex(number, rest);
+        HeaderValue::from_bytes(&text).expect("digits are visible ASCII")
+    }
+}
+
+/// As many of the number's last hexadecimal digits as there is room for: a tenth of the work of
+/// `{:x}`, and every request needs it.
+fn write_hex(mut number: u64, room: &mut [u8]) {
+    for digit in room.iter_mut().rev() {
+        *digit = b"0123456789abcdef"[(number & 0xf) as usize];
+        number >>= 4;
     }
 }
 
@@ -164,6 +174,12 @@ mod tests {
             let id = named(theirs).await;
             assert!(id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit()), "{id}");
         }
+    }
+
+    #[test]
+    fn an_id_is_the_two_numbers_in_hexadecimal() {
+        let numbers = Numbers { start: 0x0123_4567_89ab_cdef, count: AtomicU64::new(0xf) };
+        assert_eq!(numbers.next(), "0123456789abcdef000000000000000f");
     }
 
     #[test]

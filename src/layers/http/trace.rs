@@ -7,7 +7,6 @@ use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
 use tower::{Layer, Service};
-use tracing::field::display;
 use tracing::{Span, debug, debug_span};
 
 use super::client_address::ClientAddress;
@@ -43,10 +42,14 @@ pub struct Trace<S> {
 
 impl<S> Trace<S> {
     fn span<B>(&self, req: &Request<B>) -> Span {
-        let request_id = req.extensions().get::<RequestId>().map(RequestId::as_str);
-        let client = req.extensions().get::<ClientAddress>().map(|client| display(client.address));
-        let route = (self.route)(req.uri().path());
-        debug_span!("request", request_id, client, method = %req.method(), route)
+        // Evaluated only if the span is wanted.
+        debug_span!(
+            "request",
+            request_id = req.extensions().get::<RequestId>().map(RequestId::as_str),
+            client = ClientAddress::of(req).map(|client| display(client.address)),
+            method = %req.method(),
+            route = (self.route)(req.uri().path()),
+        )
     }
 }
 
@@ -64,8 +67,9 @@ where
 
     fn call(&mut self, req: Request<B>) -> Self::Future {
         let span = self.span(&req);
+        let since = (!span.is_disabled()).then(Instant::now);
         let inner = span.in_scope(|| self.inner.call(req));
-        ResponseFuture { span, since: Instant::now(), inner }
+        ResponseFuture { span, since, inner }
     }
 }
 
@@ -73,7 +77,8 @@ pin_project! {
     /// The inner response, in its span.
     pub struct ResponseFuture<F> {
         span: Span,
-        since: Instant,
+        // Nobody asks how long a request took that has no span.
+        since: Option<Instant>,
         #[pin]
         inner: F,
     }
@@ -89,8 +94,8 @@ where
         let this = self.project();
         let _entered = this.span.enter();
         let result = ready!(this.inner.poll(cx));
-        if let Ok(response) = &result {
-            let (status, took) = (response.status().as_u16(), this.since.elapsed());
+        if let (Ok(response), Some(since)) = (&result, this.since) {
+            let (status, took) = (response.status().as_u16(), since.elapsed());
             debug!(status, duration_s = took.as_secs_f64(), "response");
         }
         Poll::Ready(result)

@@ -1,9 +1,10 @@
 //! Where the states of keys are kept, so many and no more.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, Hash, RandomState};
+use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use governor::nanos::Nanos;
 use governor::state::StateStore;
 use governor::state::keyed::ShrinkableKeyedStateStore;
@@ -21,21 +22,25 @@ pub(super) const MAX_CROWDS: usize = 1024;
 /// Once there are as many keys as there may be, those that come share states, a random crowd each.
 /// So whoever makes keys up neither fills the memory, nor has what was counted forgotten, nor locks
 /// everybody else out; those who were there before notice nothing.
+///
+/// A quick hash will do although keys come from outside: its seed is random and nothing that
+/// depends on it is ever shown, and the most that somebody could gain by keys that collide is a
+/// search among the few thousand of one shard.
 pub(super) struct Store<K> {
     hasher: RandomState,
     shards: [Mutex<Shard<K>>; SHARDS],
 }
 
 struct Shard<K> {
-    states: HashMap<K, Nanos>,
+    states: HashMap<K, Nanos, RandomState>,
     /// Made when it is first needed.
     crowds: Vec<Option<Nanos>>,
 }
 
 impl<K> Default for Store<K> {
     fn default() -> Self {
-        let shard = |_| Mutex::new(Shard { states: HashMap::new(), crowds: Vec::new() });
-        Self { hasher: RandomState::new(), shards: std::array::from_fn(shard) }
+        let shard = |_| Mutex::new(Shard { states: HashMap::default(), crowds: Vec::new() });
+        Self { hasher: RandomState::default(), shards: std::array::from_fn(shard) }
     }
 }
 

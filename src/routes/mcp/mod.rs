@@ -39,6 +39,7 @@ use crate::layers::http::body_limit::Limited;
 use crate::layers::http::connected;
 use crate::layers::http::streams::Streams;
 use crate::mcp::{RequestId, header as mcp_header};
+use crate::outbound::Timers;
 use crate::policy::Gate;
 use crate::server::{Body, BoxError};
 use crate::sessions::{Keeper, Sessions, Working};
@@ -104,6 +105,7 @@ pub struct Worker<S> {
     stack: S,
     pub(super) keeper: Keeper,
     pub(super) ending: Ending,
+    timers: Timers,
 }
 
 impl<S> Clone for Mcp<S> {
@@ -123,7 +125,7 @@ impl<S> Deref for Mcp<S> {
 impl<S: Stack> Mcp<S> {
     /// The endpoints of one worker over its call stack.
     pub fn new(shared: Arc<Shared>, stack: S, keeper: Keeper, ending: Ending) -> Self {
-        Self(Arc::new(Worker { shared, stack, keeper, ending }))
+        Self(Arc::new(Worker { shared, stack, keeper, ending, timers: Timers::default() }))
     }
 
     async fn handle(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderName, Request};
 use serde::Deserialize;
-use tokio::time;
+use tokio::time::Instant;
 
 use super::{Mcp, Stack, principal};
 use crate::call::{self, Call, Client, Endpoint, Notes, Principal, Via};
@@ -74,15 +74,16 @@ impl<S: Stack> Mcp<S> {
         };
         let mut relay = Guarded::new(relay, self.keeper.clone());
         // A call that stays silent becomes a stream, which comments can keep alive on its way.
-        let head = time::timeout(self.shared.keep_alive, relay.head());
+        let patience = Instant::now() + self.shared.keep_alive;
+        let head = self.timers.until(patience, relay.head());
         let Some(head) = self.ending.stopping.run_until_cancelled(head).await else {
             return Err(call::Error::Stopping.into());
         };
         Ok(match head {
-            Ok(Head::Message(message)) => Answer::Message(message),
-            Ok(Head::Failed(error)) => failed(&id, error),
-            Ok(Head::Cancelled) => Answer::Nothing,
-            Ok(Head::Stream) | Err(_) => Answer::Stream(Box::new(relay)),
+            Some(Head::Message(message)) => Answer::Message(message),
+            Some(Head::Failed(error)) => failed(&id, error),
+            Some(Head::Cancelled) => Answer::Nothing,
+            Some(Head::Stream) | None => Answer::Stream(Box::new(relay)),
         })
     }
 

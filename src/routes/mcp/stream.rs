@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
 use http::Response;
 use tokio_util::sync::WaitForCancellationFutureOwned;
@@ -18,6 +18,10 @@ use crate::routes::event_stream::event_stream;
 use crate::routes::expiry::Expiry;
 use crate::server::Body;
 use crate::sessions::Guarded;
+
+/// How much of what is ready goes out at one time. Each frame by itself would cost a chunk of the
+/// HTTP body, and often a write.
+const GATHERED: usize = 16 << 10;
 
 /// A stream of the relays' frames, as long as `caller` may read it; messages that are ready come
 /// first.
@@ -57,9 +61,6 @@ impl Stream for Calls {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         let this = &mut *self;
-        if let Some(frame) = this.frames.pop_front() {
-            return Poll::Ready(Some(frame));
-        }
         if this.stopping.as_mut().is_some_and(|stopping| stopping.as_mut().poll(cx).is_ready()) {
             this.stopping = None;
             this.relays.iter_mut().for_each(|relay| relay.fail(&call::Error::Stopping));
@@ -68,14 +69,38 @@ impl Stream for Calls {
             this.expiry = None;
             this.relays.iter_mut().for_each(|relay| relay.fail(&call::Error::Expired));
         }
+        let Some(first) = ready!(this.poll_frame(cx)) else { return Poll::Ready(None) };
+        if first.len() >= GATHERED {
+            return Poll::Ready(Some(first));
+        }
+        let Poll::Ready(Some(second)) = this.poll_frame(cx) else {
+            return Poll::Ready(Some(first));
+        };
+        let mut gathered = BytesMut::with_capacity(GATHERED + second.len());
+        gathered.extend_from_slice(&first);
+        gathered.extend_from_slice(&second);
+        while gathered.len() < GATHERED
+            && let Poll::Ready(Some(frame)) = this.poll_frame(cx)
+        {
+            gathered.extend_from_slice(&frame);
+        }
+        Poll::Ready(Some(gathered.freeze()))
+    }
+}
+
+impl Calls {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        if let Some(frame) = self.frames.pop_front() {
+            return Poll::Ready(Some(frame));
+        }
         let mut at = 0;
-        while at < this.relays.len() {
-            match this.relays[at].poll_frame(cx) {
+        while at < self.relays.len() {
+            match self.relays[at].poll_frame(cx) {
                 Poll::Ready(Some(frame)) => return Poll::Ready(Some(frame)),
-                Poll::Ready(None) => drop(this.relays.swap_remove(at)),
+                Poll::Ready(None) => drop(self.relays.swap_remove(at)),
                 Poll::Pending => at += 1,
             }
         }
-        if this.relays.is_empty() { Poll::Ready(None) } else { Poll::Pending }
+        if self.relays.is_empty() { Poll::Ready(None) } else { Poll::Pending }
     }
 }

@@ -43,6 +43,10 @@ pub(crate) struct Options {
 pub(crate) struct Backend {
     options: Options,
     tools: String,
+    /// What texts are filled up with; made once, because formatting a megabyte takes longer than all the rest.
+    filler: String,
+    /// All events of a stream but the last, which are the same for every call.
+    progress: Vec<Bytes>,
     calls: Cell<u64>,
 }
 
@@ -53,7 +57,14 @@ pub(crate) type Answer = Response<Either<Full<Bytes>, Stream>>;
 impl Backend {
     pub(crate) fn new(options: Options) -> Self {
         let tools: Vec<_> = (0..options.tools).map(tool).collect();
-        Self { tools: json!({ "tools": tools }).to_string(), options, calls: Cell::new(0) }
+        let filler = ".".repeat(options.size / options.events.max(1));
+        Self {
+            tools: json!({ "tools": tools }).to_string(),
+            progress: (1..options.events).map(|number| event(&progress(number, &filler))).collect(),
+            filler,
+            options,
+            calls: Cell::new(0),
+        }
     }
 
     pub(crate) async fn answer(&self, request: Request<Incoming>) -> Answer {
@@ -93,15 +104,13 @@ impl Backend {
         self.calls.set(self.calls.get() + 1);
         let every = self.options.error_every;
         let is_error = every > 0 && self.calls.get().is_multiple_of(every);
-        let events = self.options.events;
-        if events == 0 {
-            return json(called(id, text, self.options.size, is_error));
+        let message = called(id, text, &self.filler, is_error);
+        if self.options.events == 0 {
+            return json(message);
         }
-        let part = self.options.size / events;
-        let mut frames: Vec<_> = (1..events).map(|number| event(&progress(number, part))).collect();
-        frames.push(event(&called(id, text, part, is_error)));
+        let events = self.progress.iter().cloned().chain([event(&message)]).collect::<Vec<_>>();
         let frames =
-            stream::iter(frames.into_iter().map((|event| Ok(Frame::data(event))) as Framed));
+            stream::iter(events.into_iter().map((|event| Ok(Frame::data(event))) as Framed));
         let mut answer = Response::new(Either::Right(StreamBody::new(frames)));
         answer.headers_mut().insert(CONTENT_TYPE, EVENT_STREAM);
         answer
@@ -109,18 +118,26 @@ impl Backend {
 }
 
 fn event(message: &str) -> Bytes {
-    Bytes::from(format!("data: {message}\n\n"))
+    Bytes::from(["data: ", message, "\n\n"].concat())
 }
 
-fn progress(number: usize, size: usize) -> String {
+/// `text`, and as much of `filler` as makes it as long.
+fn filled<'a>(text: &'a str, filler: &'a str) -> [&'a str; 2] {
+    [text, filler.get(text.len()..).unwrap_or_default()]
+}
+
+fn progress(number: usize, filler: &str) -> String {
+    let number = number.to_string();
+    let [number, rest] = filled(&number, filler);
     format!(
-        r#"{{"jsonrpc":"2.0","method":"notifications/message","params":{{"level":"info","data":"{number:.<size$}"}}}}"#
+        r#"{{"jsonrpc":"2.0","method":"notifications/message","params":{{"level":"info","data":"{number}{rest}"}}}}"#
     )
 }
 
-fn called(id: &str, text: &str, size: usize, is_error: bool) -> String {
+fn called(id: &str, text: &str, filler: &str, is_error: bool) -> String {
+    let [text, rest] = filled(text, filler);
     format!(
-        r#"{{"jsonrpc":"2.0","id":{id},"result":{{"content":[{{"type":"text","text":"{text:.<size$}"}}],"isError":{is_error}}}}}"#
+        r#"{{"jsonrpc":"2.0","id":{id},"result":{{"content":[{{"type":"text","text":"{text}{rest}"}}],"isError":{is_error}}}}}"#
     )
 }
 

@@ -3,15 +3,19 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 
 use super::Owner;
 
 /// Counts calls; an owner without one takes no memory.
+///
+/// A quick hash will do: only owners with calls under way are in the map, its seed is random, and
+/// nothing that depends on it is ever shown.
 #[derive(Debug)]
 pub(super) struct InFlight {
     limit: usize,
-    counts: Mutex<HashMap<Owner, usize>>,
+    counts: Mutex<HashMap<Owner, usize, RandomState>>,
 }
 
 /// A call under way, until this is dropped.
@@ -22,6 +26,7 @@ pub(super) struct Permit {
 }
 
 impl InFlight {
+    /// `limit` is at least one.
     pub(super) fn new(limit: usize) -> Self {
         Self { limit, counts: Mutex::default() }
     }
@@ -33,11 +38,11 @@ impl InFlight {
     /// One more of `owner`, unless there are as many as there may be.
     pub(super) fn take(self: &Arc<Self>, owner: &Owner) -> Option<Permit> {
         let mut counts = self.counts.lock();
-        let count = counts.get(owner).copied().unwrap_or(0);
-        if count >= self.limit {
+        let count = counts.entry(owner.clone()).or_insert(0);
+        if *count >= self.limit {
             return None;
         }
-        counts.insert(owner.clone(), count + 1);
+        *count += 1;
         Some(Permit { in_flight: Arc::clone(self), owner: owner.clone() })
     }
 }

@@ -118,8 +118,7 @@ impl Guard {
 
 /// What a request brings along.
 fn asked<B>(request: &Request<B>) -> Asked<'_> {
-    let (peer, client) =
-        (request.extensions().get::<Peer>(), request.extensions().get::<ClientAddress>());
+    let (peer, client) = (request.extensions().get::<Peer>(), ClientAddress::of(request));
     Asked {
         headers: request.headers(),
         uri: request.uri(),
