@@ -15,7 +15,7 @@ fn programs() -> Programs {
 
 /// A target only starts once a call through it has been answered.
 async fn starts_answers_and_ends(target: Target, scene: &Scene) {
-    let running = target.start(&programs(), scene).await.unwrap();
+    let running = target.start(&programs(), scene).await.expect("the target starts");
     let pids = [running.pids(), running.backend_pids()].concat();
     assert!(pids.iter().all(|pid| is_running(*pid)), "{pids:?}");
     drop(running);
@@ -91,7 +91,7 @@ fn targets_are_known_by_their_names() {
 async fn a_gateway_says_how_long_it_takes_to_start_and_how_large_it_is() {
     let programs = programs();
     let time = start_to_listening(&programs, &Scene::default(), 3).await.unwrap();
-    assert!(time > Duration::ZERO && time < Duration::from_secs(60), "{time:?}");
+    assert!(time > Duration::ZERO && time < Duration::from_mins(1), "{time:?}");
     assert!(binary_bytes(&programs).unwrap() > 1_000_000);
 }
 

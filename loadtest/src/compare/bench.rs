@@ -53,7 +53,8 @@ pub(super) struct Contestant {
 pub(super) struct Field {
     pub(super) contestants: Vec<Contestant>,
     running: Vec<(Target, bool, Running)>,
-    _static_handler: Option<StaticHandler>,
+    /// Serves for as long as the others run.
+    static_handler: Option<StaticHandler>,
 }
 
 impl Bench {
@@ -79,15 +80,15 @@ impl Bench {
         let field = self.start(scenario).await?;
         let runs = self.take_turns(scenario.name, &field.contestants, self.settings.rounds).await?;
         let names = field.contestants.iter().map(|contestant| contestant.name.clone());
-        let named = names.zip(runs).collect();
-        Ok(self.comparison(scenario.name, scenario.title, scenario.plots, named))
+        let entries = names.zip(runs).collect();
+        Ok(self.comparison(scenario.name, scenario.title, scenario.plots, entries))
     }
 
     /// Starts all targets of a scenario. One that does not start is a problem and left out.
     pub(super) async fn start(&mut self, scenario: &Scenario) -> anyhow::Result<Field> {
         let scene = scenario.scene();
         let (contestants, running) = (Vec::new(), Vec::new());
-        let mut field = Field { contestants, running, _static_handler: None };
+        let mut field = Field { contestants, running, static_handler: None };
         for entered in self.enter(scenario)? {
             self.progress.begins(&format!("{}: starting {}", scenario.name, entered.name));
             if let Err(error) = self.join(&mut field, scenario, &scene, &entered).await {
@@ -108,7 +109,7 @@ impl Bench {
         let load = Load { processes: handler.pids(), ..gateway.load.clone() };
         let endpoint = handler.endpoint.clone();
         field.contestants.insert(0, Contestant { name: STATIC.to_owned(), endpoint, load });
-        field._static_handler = Some(handler);
+        field.static_handler = Some(handler);
         Ok(())
     }
 

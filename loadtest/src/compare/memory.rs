@@ -1,6 +1,5 @@
 //! What the gateway takes before it does anything, and what it keeps of what it did.
 
-use std::fs;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -12,10 +11,12 @@ use super::scenarios::{EVERY_LAYER, MEMORY};
 use crate::load::{self, End, Load};
 use crate::measure::Processes;
 use crate::report::Report;
-use crate::target::{Running, Scene, Target};
+use crate::target::{Running, Scene, Target, binary_bytes, start_to_listening};
 
 /// Whose memory is looked at.
 const TARGETS: [Target; 3] = [Target::Plain, Target::OnlyRouter, Target::EveryLayer];
+/// How often the gateway is started to tell how long that takes.
+const STARTS: usize = 15;
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 /// How long there is load, unless a long test is asked for or a quick one.
 const LOAD: Duration = Duration::from_secs(30);
@@ -43,9 +44,15 @@ impl Bench {
     }
 
     pub(super) async fn memory(&mut self, results: &mut Results) -> anyhow::Result<()> {
-        let binary = fs::metadata(&self.programs.gateway)?.len();
+        let binary = binary_bytes(&self.programs)?;
         let size = ("binary-size", "size of the binary");
         results.measures.extend(Measure::new(size, EVERY_LAYER, Unit::Bytes, vec![float(binary)]));
+        let starts = if self.settings.calls.is_some() { 1 } else { STARTS };
+        self.progress.begins(&format!("{MEMORY}: starting {EVERY_LAYER} {starts} times"));
+        let start = start_to_listening(&self.programs, &Scene::default(), starts).await?;
+        let name = ("start", "start to listening, 10 backends");
+        let start = vec![start.as_secs_f64() * 1e3];
+        results.measures.extend(Measure::new(name, EVERY_LAYER, Unit::Milliseconds, start));
         for target in TARGETS {
             self.progress.begins(&format!("{MEMORY}: starting {}", target.name()));
             let running = target.start(&self.programs, &Scene::default()).await?;

@@ -48,9 +48,9 @@ impl Bench {
             let bytes = report.processes.context("the gateway was not measured")?.bytes_per_session;
             self.progress.ended(&what, &format!("{bytes:.0} bytes each"));
             let name = if with_streams {
-                let held = float(report.streams_at_end as u64);
+                let count = float(report.streams_at_end as u64);
                 let name = ("streams-held", "open GET streams held");
-                results.measures.extend(Measure::new(name, EVERY_LAYER, Unit::Count, vec![held]));
+                results.measures.extend(Measure::new(name, EVERY_LAYER, Unit::Count, vec![count]));
                 ("bytes-per-stream", "memory per session with an open GET stream")
             } else {
                 ("bytes-per-session", "memory per idle session without a stream")

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, ensure};
+use aws_lc_rs::rand;
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -18,11 +19,11 @@ use super::{Front, Scene};
 /// One of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Peer {
-    /// PyPI `fastmcp`: its proxy, served by uvicorn.
+    /// Of the Python index: `fastmcp`: its proxy, served by uvicorn.
     FastMcp,
-    /// PyPI `mcp-proxy`, which serves what speaks stdio: another one of itself, that is a client of the backend.
+    /// Of the Python index: `mcp-proxy`, which serves what speaks stdio: another one of itself, that is a client of the backend.
     McpProxyPy,
-    /// PyPI `mcp-contextforge-gateway`.
+    /// Of the Python index: `mcp-contextforge-gateway`.
     ContextForge,
 }
 
@@ -76,7 +77,7 @@ impl Peer {
         Ok(())
     }
 
-    fn command(self, address: SocketAddr, backend: &str, files: &Path) -> anyhow::Result<Command> {
+    fn command(self, address: SocketAddr, backend: &str, files: &Path) -> Command {
         let program = file("bin").join(self.name());
         let mut command = process::command(&program);
         let (host, port) = (address.ip().to_string(), address.port().to_string());
@@ -94,6 +95,9 @@ impl Peer {
             Self::ContextForge => {
                 command.args(["--host", &host, "--port", &port]);
                 command.envs(CONTEXT_FORGE).env("HOME", files);
+                for secret in ["JWT_SECRET_KEY", "AUTH_ENCRYPTION_SECRET"] {
+                    command.env(secret, secret_for_a_run());
+                }
                 let database = files.join("mcp.db");
                 command.env("DATABASE_URL", format!("sqlite:///{}", database.display()));
             }
@@ -102,17 +106,21 @@ impl Peer {
     }
 }
 
+fn secret_for_a_run() -> String {
+    let mut bytes = [0; 16];
+    rand::fill(&mut bytes).expect("the system has random numbers");
+    format!("{:032x}", u128::from_ne_bytes(bytes))
+}
+
 /// Nobody has to log in, a backend on loopback is allowed, calls are not limited to some per minute, and what it
-/// remembers is in its own memory. The secrets protect nothing: the database is gone after the run.
-const CONTEXT_FORGE: [(&str, &str); 8] = [
+/// remembers is in its own memory.
+const CONTEXT_FORGE: [(&str, &str); 6] = [
     ("AUTH_REQUIRED", "false"),
     ("ALLOW_UNAUTHENTICATED_ADMIN", "true"),
     ("MCPGATEWAY_ADMIN_API_ENABLED", "true"),
     ("SSRF_ALLOW_LOCALHOST", "true"),
     ("RATE_LIMITING_ENABLED", "false"),
     ("CACHE_TYPE", "memory"),
-    ("JWT_SECRET_KEY", "a key of the load test, on loopback, for one run only"),
-    ("AUTH_ENCRYPTION_SECRET", "a secret of the load test, on loopback, for one run only"),
 ];
 
 /// `ContextForge` learns of backends by its REST API.

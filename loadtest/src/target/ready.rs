@@ -57,8 +57,8 @@ impl Probe {
         let session = session.as_ref();
         let initialized = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
         self.post(session, &initialized).await?;
-        let (_, list) = self.ask(session, "tools/list", &json!({})).await?;
-        let listed = list["tools"].as_array().context("no list of tools")?;
+        let (_, result) = self.ask(session, "tools/list", &json!({})).await?;
+        let listed = result["tools"].as_array().context("no list of tools")?;
         let listed: HashSet<_> = listed.iter().filter_map(|tool| tool["name"].as_str()).collect();
         let missing = tools.iter().find(|tool| !listed.contains(tool.as_str()));
         ensure!(missing.is_none(), "{missing:?} is not among {} tools", listed.len());

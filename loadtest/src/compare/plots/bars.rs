@@ -23,7 +23,7 @@ pub(super) struct Bars {
     pub(super) title: String,
     pub(super) better: String,
     pub(super) label: String,
-    pub(super) bars: Vec<Bar>,
+    pub(super) rows: Vec<Bar>,
 }
 
 pub(super) struct Bar {
@@ -34,7 +34,7 @@ pub(super) struct Bar {
 
 impl Bars {
     pub(super) fn draw(&self) -> anyhow::Result<String> {
-        let rows = i32::try_from(self.bars.len()).context("few bars")?;
+        let rows = i32::try_from(self.rows.len()).context("few bars")?;
         let height = TOP + rows * ROW + BOTTOM;
         let mut svg = String::new();
         let size = (WIDTH, u32::try_from(height).context("a height")?);
@@ -68,7 +68,7 @@ impl Bars {
         }
         let middle = NAMES + (WIDTH.cast_signed() - NAMES - FIGURES) / 2;
         area.draw(&Text::new(axis.label.clone(), (middle, floor + 38), text(14, INK, MIDDLE)))?;
-        for (row, (number, bar)) in (0_i32..).zip(self.bars.iter().enumerate()) {
+        for (row, (number, bar)) in (0_i32..).zip(self.rows.iter().enumerate()) {
             let y = TOP + row * ROW + ROW / 2;
             let end = across(if self.is_logarithmic() { bar.value.log10() } else { bar.value });
             let style = look_of(&bar.name, number).colour.filled();
@@ -82,7 +82,7 @@ impl Bars {
     }
 
     fn values(&self) -> impl Iterator<Item = f64> {
-        self.bars.iter().map(|bar| bar.value)
+        self.rows.iter().map(|bar| bar.value)
     }
 
     fn largest(&self) -> f64 {

@@ -19,7 +19,7 @@ pub(super) struct Lines {
     pub(super) better: String,
     pub(super) across: Axis,
     pub(super) up: Axis,
-    pub(super) lines: Vec<Line>,
+    pub(super) curves: Vec<Line>,
     /// Points that were measured have a shape; many in a row do not.
     pub(super) markers: bool,
 }
@@ -64,7 +64,7 @@ impl Lines {
         area.draw(&Text::new(axis, (26, i32::midpoint(TOP, FLOOR)), upwards(14, INK)))?;
         let frame = [(LEFT_EDGE, TOP), (LEFT_EDGE, FLOOR), (RIGHT_EDGE, FLOOR)];
         area.draw(&PathElement::new(frame, INK.stroke_width(1)))?;
-        for (row, (number, line)) in (0_i32..).zip(self.lines.iter().enumerate()) {
+        for (row, (number, line)) in (0_i32..).zip(self.curves.iter().enumerate()) {
             let look = look_of(&line.name, number);
             let points: Vec<_> =
                 line.points.iter().map(|(x, y)| (self.x(*x), self.y(*y))).collect();

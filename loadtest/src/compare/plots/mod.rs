@@ -58,7 +58,7 @@ fn cpu(comparison: &Comparison) -> Option<Bars> {
         title: format!("CPU per call: {}", plain_text(comparison)),
         better: format!("Less is better. Beside the median: the ratio to {}.", base(comparison)),
         label: "CPU microseconds a call".to_owned(),
-        bars,
+        rows: bars,
     })
 }
 
@@ -97,7 +97,7 @@ fn latency(comparison: &Comparison) -> Option<Lines> {
                 .to_owned(),
         across: Axis::percentiles("share of calls that were not slower", most),
         up: logarithmic("milliseconds, logarithmic", &lines)?,
-        lines,
+        curves: lines,
         markers: true,
     })
 }
@@ -148,7 +148,7 @@ fn rate(results: &Results, (percent, name): (f64, &str)) -> Option<Lines> {
         better: "Lower is better. Where a line turns upwards its limit is reached.".to_owned(),
         across: Axis::linear("calls offered a second", fastest),
         up: logarithmic("milliseconds, logarithmic", &lines)?,
-        lines,
+        curves: lines,
         markers: true,
     })
 }
@@ -175,7 +175,7 @@ fn payload(results: &Results) -> Option<Lines> {
             marks: Axis::logarithmic("", 10_f64.powf(small), 10_f64.powf(large)).marks,
         },
         up: Axis::linear("times the plain proxy", highest),
-        lines,
+        curves: lines,
         markers: true,
     })
 }
@@ -197,7 +197,7 @@ fn memory(results: &Results) -> Option<Lines> {
         better: "Lower is better, and level: what grows does not end.".to_owned(),
         across: Axis::linear("seconds under load", last),
         up: Axis::linear("resident megabytes", highest),
-        lines,
+        curves: lines,
         markers: false,
     })
 }
