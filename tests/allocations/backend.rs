@@ -5,10 +5,17 @@ use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::thread;
 
-use crate::client::end_of;
+use crate::client::is_whole;
 
 /// Longer than any request.
 const REQUEST_BYTES: usize = 64 << 10;
+
+/// What a streamed answer is made of.
+const EVENT: &str = concat!(
+    r#"data: {"jsonrpc":"2.0","method":"notifications/message","#,
+    r#""params":{"level":"info","data":"on its way"}}"#,
+    "\n\n"
+);
 
 /// Starts one that ends with this process; at the path `/20` it has 20 tools.
 pub(crate) fn start() -> SocketAddr {
@@ -30,16 +37,15 @@ fn serve(mut socket: TcpStream) {
     let mut filled = 0;
     while let Ok(read @ 1..) = socket.read(&mut request[filled..]) {
         filled += read;
-        if end_of(&request[..filled]) != Some(filled) {
+        if !is_whole(&request[..filled]) {
             continue;
         }
         let text = str::from_utf8(&request[..filled]).expect("UTF-8");
         body.clear();
-        let status = write(text, &mut body);
+        let head = write(text, &mut body);
         answer.clear();
         let length = body.len();
-        let kind = "Content-Type: application/json";
-        write!(answer, "HTTP/1.1 {status}\r\n{kind}\r\nContent-Length: {length}\r\n\r\n{body}")
+        write!(answer, "HTTP/1.1 {head}\r\nContent-Length: {length}\r\n\r\n{body}")
             .expect("a string takes everything");
         if socket.write_all(answer.as_bytes()).is_err() {
             return;
@@ -48,7 +54,7 @@ fn serve(mut socket: TcpStream) {
     }
 }
 
-/// Writes the body of the answer to a request; its status.
+/// Writes the body of the answer to a request; its status and what it is.
 fn write(request: &str, body: &mut String) -> &'static str {
     let Some(rest) = request.strip_prefix("POST /") else { return "405 Method Not Allowed" };
     let (tools, _) = rest.split_once(' ').expect("a version");
@@ -56,6 +62,13 @@ fn write(request: &str, body: &mut String) -> &'static str {
     let Some(id) = between(rest, r#""id":"#, ',').map(|id| id.trim_end_matches('}')) else {
         return "202 Accepted";
     };
+    let events = between(rest, r#""events":"#, '}').map(|count| count.parse().expect("a number"));
+    for _ in 0..events.unwrap_or_default() {
+        body.push_str(EVENT);
+    }
+    if events.is_some() {
+        body.push_str("data: ");
+    }
     write!(body, r#"{{"jsonrpc":"2.0","id":{id},"result":"#).expect("a string takes everything");
     match method {
         "initialize" => body.push_str(concat!(
@@ -67,7 +80,11 @@ fn write(request: &str, body: &mut String) -> &'static str {
         _ => body.push_str("{}"),
     }
     body.push('}');
-    "200 OK"
+    if events.is_none() {
+        return "200 OK\r\nContent-Type: application/json";
+    }
+    body.push_str("\n\n");
+    "200 OK\r\nContent-Type: text/event-stream"
 }
 
 fn list(tools: usize, body: &mut String) {

@@ -64,26 +64,28 @@ impl Client {
     /// The answer to a request, head and all.
     pub(crate) fn ask(&mut self, request: &[u8]) -> &str {
         self.socket.write_all(request).expect("it reads");
-        let (mut filled, mut end) = (0, None);
-        while end != Some(filled) {
+        let mut filled = 0;
+        while !is_whole(&self.answer[..filled]) {
             match self.socket.read(&mut self.answer[filled..]).expect("it answers in time") {
                 0 => {
                     panic!("it hung up after {:?}", String::from_utf8_lossy(&self.answer[..filled]))
                 }
                 read => filled += read,
             }
-            end = end.or_else(|| end_of(&self.answer[..filled]));
         }
         str::from_utf8(&self.answer[..filled]).expect("UTF-8")
     }
 }
 
-/// Where a message of HTTP/1.1 ends that begins here, if its head is there; its body must have a length.
-pub(crate) fn end_of(bytes: &[u8]) -> Option<usize> {
-    let head = bytes.windows(4).position(|it| it == b"\r\n\r\n")?;
-    let lines = str::from_utf8(&bytes[..head]).ok()?.lines();
+/// Whether one message of HTTP/1.1 is there to its end: by its length, or by its last chunk.
+pub(crate) fn is_whole(bytes: &[u8]) -> bool {
+    let Some(head) = bytes.windows(4).position(|it| it == b"\r\n\r\n") else { return false };
+    let lines = str::from_utf8(&bytes[..head]).expect("UTF-8").lines();
     let mut fields = lines.filter_map(|line| line.split_once(':'));
+    if fields.clone().any(|(name, _)| name.eq_ignore_ascii_case("transfer-encoding")) {
+        return bytes.ends_with(b"\r\n0\r\n\r\n");
+    }
     let length = fields.find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
     let length = length.map_or(0, |(_, length)| length.trim().parse().expect("a number"));
-    Some(head + 4 + length)
+    bytes.len() == head + 4 + length
 }

@@ -30,6 +30,9 @@ const BATCHES: usize = 8;
 const FEW: usize = 20;
 const MANY: usize = 500;
 
+/// How many events a streamed answer has before its last one.
+const EVENTS: usize = 100;
+
 const LIST: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
 
 #[test]
@@ -43,19 +46,26 @@ fn a_call_allocates_as_often_as_we_know_and_no_more() {
 
     let mut everything = client("/mcp");
     everything.until(LIST, &format!("x_many_tool{}", MANY - 1));
-    let arguments = r#""arguments":{"message":"hello"}"#;
-    let direct = format!(
-        r#"{{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{{"name":"x_few_tool7",{arguments}}}}}"#
-    );
-    let by_name = format!(
-        r#"{{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{{"name":"call_tool","arguments":{{"name":"x_few_tool7",{arguments}}}}}}}"#
-    );
+    let call = |name: &str, arguments: &str| {
+        format!(
+            r#"{{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{{"name":"{name}","arguments":{arguments}}}}}"#
+        )
+    };
+    let arguments = r#"{"message":"hello"}"#;
+    let direct = call("x_few_tool7", arguments);
+    let by_name =
+        call("call_tool", &format!(r#"{{"name":"x_few_tool7","arguments":{arguments}}}"#));
+    let streamed = call("x_few_tool7", &format!(r#"{{"events":{EVENTS}}}"#));
+    let direct = allocations(&mut everything, &direct);
+    let streamed = allocations(&mut everything, &streamed);
     let counts = [
-        ("tools/call", allocations(&mut everything, &direct), 41),
+        ("tools/call", direct, 41),
         ("the same by call_tool", allocations(&mut everything, &by_name), 54),
+        ("an event of its answer", (streamed - direct + EVENTS / 2) / EVENTS, 7),
         ("tools/list of all", allocations(&mut everything, LIST), 30),
     ];
     for (what, count, known) in counts {
+        println!("{what}: {count}");
         assert!(
             count <= known,
             "{what} allocates {count} times, and did {known} times before. `valgrind --tool=dhat` with this program says \
