@@ -1,15 +1,17 @@
 //! The command line.
 
+use std::ffi::OsString;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use std::{env, fs};
+use std::{env, fs, process};
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use http::Uri;
 use portcullis_loadtest::compare;
 use portcullis_loadtest::load::{self, Bearer, End, Endpoint, Load, Method, Pace, expand};
+use portcullis_loadtest::target::{Programs, Running};
 
 /// How long a run takes unless told otherwise.
 const DEFAULT_DURATION: Duration = Duration::from_secs(5);
@@ -32,6 +34,8 @@ pub(crate) enum Command {
     Hold(Hold),
     /// Calls targets in turns and says what each of them costs
     Compare(compare::Args),
+    /// Starts one target with a backend, and ends it when a command has ended that finds it in its environment
+    Start(Start),
 }
 
 #[derive(Debug, clap::Args)]
@@ -102,6 +106,20 @@ pub(crate) struct Hold {
     pub(crate) json: bool,
 }
 
+/// The command's environment has `LOADTEST_URL`, `LOADTEST_TOOL` (one of its tools), `LOADTEST_PID` (of what stands before
+/// the backend) and, if the target asks for one, a token in `LOADTEST_BEARER`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Start {
+    /// What to start, by its name in `compare`
+    pub(crate) target: String,
+    /// A directory with the programs to start [default: that of this program]
+    #[arg(long, value_name = "DIRECTORY")]
+    programs: Option<PathBuf>,
+    /// What to run when it answers
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    command: Vec<OsString>,
+}
+
 /// Where to call, and who does.
 #[derive(Debug, clap::Args)]
 struct Target {
@@ -152,6 +170,29 @@ impl Hold {
             connections: self.connections,
             processes: self.processes.clone(),
         }
+    }
+}
+
+impl Start {
+    pub(crate) fn programs(&self) -> anyhow::Result<Programs> {
+        Ok(match &self.programs {
+            Some(own) => Programs { gateway: own.join("portcullis"), own: own.clone() },
+            None => Programs::beside(&env::current_exe()?),
+        })
+    }
+
+    /// The command, which finds there how to call the target.
+    pub(crate) fn command(&self, running: &Running) -> process::Command {
+        let (program, args) = self.command.split_first().expect("a command is required");
+        let mut command = process::Command::new(program);
+        command.args(args).env("LOADTEST_URL", &running.url);
+        command.envs(running.tools.last().map(|tool| ("LOADTEST_TOOL", tool)));
+        command.envs(running.pids().first().map(|pid| ("LOADTEST_PID", pid.to_string())));
+        match &running.bearer {
+            Some(token) => command.env(BEARER, token),
+            None => command.env_remove(BEARER),
+        };
+        command
     }
 }
 

@@ -1,5 +1,5 @@
 //! Puts MCP endpoints under load: `call` calls tools and checks every answer, `hold` keeps sessions and streams open,
-//! `compare` compares what that costs targets.
+//! `compare` compares what that costs targets, and `start` starts one of them for other tools.
 
 mod args;
 
@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
+use portcullis_loadtest::target::{Scene, Target};
 use portcullis_loadtest::{compare, load};
 use serde::Serialize;
 use tokio::io::{sink, stdin};
@@ -47,6 +48,13 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Compare(args) => {
             let succeeded = compare::run(args).await?;
             Ok(ExitCode::from(u8::from(!succeeded)))
+        }
+        Command::Start(start) => {
+            let target = Target::by_name(&start.target)?;
+            let running = target.start(&start.programs()?, &Scene::default()).await?;
+            // Nothing else is to do meanwhile.
+            let status = start.command(&running).status().context("cannot run the command")?;
+            Ok(ExitCode::from(u8::from(!status.success())))
         }
     }
 }

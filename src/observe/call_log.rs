@@ -44,10 +44,15 @@ impl CallLog {
 
     /// Writes the line about a call that has just ended, at once or soon.
     pub fn write(&self, record: &Record<'_>) {
-        lines::add(|line| match self.format {
-            Format::Json => json(line, record, SystemTime::now()),
-            Format::Text => text(line, record, SystemTime::now()),
-        });
+        lines::add(|line| self.append(line, record, SystemTime::now()));
+    }
+
+    /// Appends the line about a call that ended at `now`.
+    pub fn append(&self, line: &mut Vec<u8>, record: &Record<'_>, now: SystemTime) {
+        match self.format {
+            Format::Json => json(line, record, now),
+            Format::Text => text(line, record, now),
+        }
     }
 }
 
