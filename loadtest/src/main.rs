@@ -4,11 +4,13 @@
 mod args;
 
 use std::fmt::Display;
+use std::future::pending;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
+use portcullis::server::Signals;
 use portcullis_loadtest::target::{Scene, Target};
 use portcullis_loadtest::{compare, load};
 use serde::Serialize;
@@ -24,12 +26,23 @@ async fn main() -> ExitCode {
     if let Err(error) = load::use_all_descriptors() {
         eprintln!("warning: the limit of open descriptors stays as it is: {error}");
     }
-    match run(args.command).await {
-        Ok(code) => code,
-        Err(error) => {
+    tokio::select! {
+        ended = run(args.command) => ended.unwrap_or_else(|error| {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
+        }),
+        // What was started for it ends with the run, which a signal that kills would leave behind.
+        code = interrupted() => code,
+    }
+}
+
+/// Waits for a signal that asks the process to end; the exit code is the one of `signal(7)`.
+async fn interrupted() -> ExitCode {
+    match Signals::install() {
+        Ok(mut signals) => {
+            ExitCode::from(u8::try_from(signals.next().await.exit_code()).unwrap_or(u8::MAX))
         }
+        Err(_) => pending().await,
     }
 }
 
@@ -52,8 +65,9 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Start(start) => {
             let target = Target::by_name(&start.target)?;
             let running = target.start(&start.programs()?, &Scene::default()).await?;
-            // Nothing else is to do meanwhile.
-            let status = start.command(&running).status().context("cannot run the command")?;
+            let mut command = tokio::process::Command::from(start.command(&running));
+            let status = command.kill_on_drop(true).status().await;
+            let status = status.context("cannot run the command")?;
             Ok(ExitCode::from(u8::from(!status.success())))
         }
     }
