@@ -78,9 +78,9 @@ impl Bench {
     /// Runs a scenario from the start of its targets to their end.
     pub(super) async fn compare(&mut self, scenario: &Scenario) -> anyhow::Result<Comparison> {
         let field = self.start(scenario).await?;
-        let runs = self.take_turns(scenario.name, &field.contestants, self.settings.rounds).await?;
+        let runs = self.take_turns(scenario.name, &field.contestants, self.settings.rounds).await;
         let names = field.contestants.iter().map(|contestant| contestant.name.clone());
-        let entries = names.zip(runs).collect();
+        let entries = names.zip(runs).filter_map(|(name, runs)| Some((name, runs?))).collect();
         Ok(self.comparison(scenario.name, scenario.title, scenario.plots, entries))
     }
 
@@ -167,21 +167,34 @@ impl Bench {
         scenario: &str,
         contestants: &[Contestant],
         rounds: usize,
-    ) -> anyhow::Result<Vec<Vec<Report>>> {
+    ) -> Vec<Option<Vec<Report>>> {
+        let mut is_out = vec![false; contestants.len()];
         let mut runs = vec![Vec::with_capacity(rounds); contestants.len()];
         for round in 0..rounds {
             for turn in order(round, contestants.len()) {
+                if is_out[turn] {
+                    continue;
+                }
                 let contestant = &contestants[turn];
                 let (name, number) = (&contestant.name, round + 1);
                 let what = format!("{scenario}: {name}, round {number} of {rounds}");
                 self.progress.begins(&what);
-                let report = load::run(&contestant.endpoint, &contestant.load).await;
-                let report = report.with_context(|| what.clone())?;
-                self.progress.ended(&what, &outcome(&report));
-                runs[turn].push(report);
+                match load::run(&contestant.endpoint, &contestant.load).await {
+                    Ok(report) => {
+                        self.progress.ended(&what, &outcome(&report));
+                        runs[turn].push(report);
+                    }
+                    Err(error) => {
+                        self.progress.ended(&what, "failed");
+                        self.problems.push(format!("{what}: {error:#}"));
+                        is_out[turn] = true;
+                    }
+                }
             }
         }
-        Ok(runs)
+        // Rounds are compared one by one, so one with some of them does not count.
+        let whole = runs.into_iter().zip(is_out).map(|(runs, is_out)| (!is_out).then_some(runs));
+        whole.collect()
     }
 
     /// Compares runs that were made in turns, and notes calls that failed.

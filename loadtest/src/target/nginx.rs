@@ -16,6 +16,8 @@ pub(super) fn start(backend: SocketAddr) -> anyhow::Result<Front> {
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/peers/bin/nginx");
     ensure!(program.exists(), "nginx is missing: tests/peers/install ingress brings it");
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port")?;
+    // It is shared by two workers, of which one would wait for a connection that the other one has got.
+    listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
     let files = TempDir::with_prefix("loadtest-nginx-").context("no temporary directory")?;
     fs::write(files.path().join("nginx.conf"), config(address, backend))?;

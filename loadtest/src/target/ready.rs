@@ -57,9 +57,7 @@ impl Probe {
         let session = session.as_ref();
         let initialized = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
         self.post(session, &initialized).await?;
-        let (_, result) = self.ask(session, "tools/list", &json!({})).await?;
-        let listed = result["tools"].as_array().context("no list of tools")?;
-        let listed: HashSet<_> = listed.iter().filter_map(|tool| tool["name"].as_str()).collect();
+        let listed = self.listed(session).await?;
         let missing = tools.iter().find(|tool| !listed.contains(tool.as_str()));
         ensure!(missing.is_none(), "{missing:?} is not among {} tools", listed.len());
         let last = tools.last().context("a scene without tools")?;
@@ -68,6 +66,21 @@ impl Probe {
         let text = result["content"][0]["text"].as_str().unwrap_or_default();
         ensure!(text.starts_with("ready?"), "{last} answers {result}");
         Ok(())
+    }
+
+    /// The names of all tools, from every page.
+    async fn listed(&self, session: Option<&HeaderValue>) -> anyhow::Result<HashSet<String>> {
+        let mut names = HashSet::new();
+        let mut params = json!({});
+        loop {
+            let (_, page) = self.ask(session, "tools/list", &params).await?;
+            let tools = page["tools"].as_array().context("no list of tools")?;
+            names.extend(tools.iter().filter_map(|tool| Some(tool["name"].as_str()?.to_owned())));
+            match page.get("nextCursor") {
+                Some(cursor) => params = json!({ "cursor": cursor }),
+                None => return Ok(names),
+            }
+        }
     }
 
     /// The session and the result of a request.
