@@ -33,8 +33,8 @@ pub(crate) struct Answered {
 }
 
 /// The JSON-RPC message of a response.
-pub(super) struct Message<'a> {
-    pub(super) text: &'a [u8],
+pub(crate) struct Message<'a> {
+    pub(crate) text: &'a [u8],
     events: usize,
 }
 
@@ -81,7 +81,7 @@ pub(crate) fn check(response: &Exchange<'_>, expected: &Expected<'_>) -> anyhow:
 }
 
 /// The JSON-RPC message of a response, alone or as the last event of a stream. Nobody writes one on several lines.
-pub(super) fn message<'a>(response: &Exchange<'a>) -> anyhow::Result<Message<'a>> {
+pub(crate) fn message<'a>(response: &Exchange<'a>) -> anyhow::Result<Message<'a>> {
     let content_type = response.headers.get(CONTENT_TYPE);
     if content_type.is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream")) {
         last_event(response.body)

@@ -178,7 +178,18 @@ impl Exchange<'_> {
     ///
     /// When the response has another status; the error says what the server says of it.
     pub(crate) fn expect(&self, status: StatusCode) -> anyhow::Result<()> {
-        ensure!(self.status == status, "HTTP status {}{}", self.status, error_of(self.body));
+        self.ensure(self.status == status)
+    }
+
+    /// # Errors
+    ///
+    /// When the response has no status of success; the error says what the server says of it.
+    pub(crate) fn expect_success(&self) -> anyhow::Result<()> {
+        self.ensure(self.status.is_success())
+    }
+
+    fn ensure(&self, is_expected: bool) -> anyhow::Result<()> {
+        ensure!(is_expected, "HTTP status {}{}", self.status, error_of(self.body));
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ mod connection;
 mod request;
 mod session;
 
-pub(crate) use answer::{Answered, check};
+pub(crate) use answer::{Answered, check, message};
 pub(crate) use connection::Connection;
 pub(crate) use request::{LIST_ID, Requests};
 pub(crate) use session::Session;

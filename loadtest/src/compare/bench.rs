@@ -6,15 +6,15 @@ use std::path::Path;
 use anyhow::{Context, ensure};
 
 use super::criteria::judge;
-use super::lists::StaticHandler;
+use super::lists::list;
 use super::output;
 use super::progress::{Progress, outcome};
 use super::results::{Comparison, Contender, Plots, Results, Settings};
 use super::scenarios::{EVERY_LAYER, Entrants, PLAIN, STATIC, Scenario};
 use super::turns::order;
-use crate::load::{self, Bearer, End, Endpoint, Load, Method};
+use crate::load::{self, End, Endpoint, Load, Method};
 use crate::report::Report;
-use crate::target::{Programs, Running, Scene, Target};
+use crate::target::{Programs, Running, Scene, StaticHandler, Target};
 
 /// What the second binary of the gateway is called.
 pub(super) const BASELINE: &str = "baseline";
@@ -105,9 +105,10 @@ impl Bench {
     /// It comes first, as the base.
     async fn add_static_handler(&self, field: &mut Field) -> anyhow::Result<()> {
         let gateway = field.contestants.first().context("the gateway was started")?;
-        let handler = StaticHandler::start(&self.programs, &gateway.endpoint).await?;
+        let list = list(&gateway.endpoint).await?;
+        let handler = StaticHandler::start(&self.programs, &list).await?;
         let load = Load { processes: handler.pids(), ..gateway.load.clone() };
-        let endpoint = handler.endpoint.clone();
+        let endpoint = Endpoint { url: handler.url.parse()?, bearer: None, tools: Vec::new() };
         field.contestants.insert(0, Contestant { name: STATIC.to_owned(), endpoint, load });
         field.static_handler = Some(handler);
         Ok(())
@@ -137,7 +138,7 @@ impl Bench {
         let connections = NonZeroUsize::new(scenario.connections).context("no connections")?;
         field.contestants.push(Contestant {
             name: entered.name.clone(),
-            endpoint: endpoint(running)?,
+            endpoint: running.endpoint()?,
             load: Load {
                 connections,
                 sessions: entered.sessions,
@@ -275,12 +276,4 @@ impl Scenario {
             ..Scene::default()
         }
     }
-}
-
-pub(super) fn endpoint(running: &Running) -> anyhow::Result<Endpoint> {
-    Ok(Endpoint {
-        url: running.url.parse()?,
-        bearer: running.bearer.as_deref().map(Bearer::new).transpose()?,
-        tools: running.tools.clone(),
-    })
 }

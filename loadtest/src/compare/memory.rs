@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio::time::{Instant, interval};
 
-use super::bench::{Bench, endpoint};
+use super::bench::Bench;
 use super::results::{Comparison, Measure, Results, Series, Unit, float};
 use super::scenarios::{EVERY_LAYER, MEMORY};
 use crate::load::{self, End, Load};
@@ -98,7 +98,7 @@ impl Bench {
                 points.push((started.elapsed().as_secs_f64(), float(bytes)));
             }
         };
-        let endpoint = endpoint(running)?;
+        let endpoint = running.endpoint()?;
         tokio::select! {
             report = load::run(&endpoint, &load) => report.map(|_| ()),
             error = sample => error,

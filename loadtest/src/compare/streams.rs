@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio::time::sleep;
 
-use super::bench::{Bench, endpoint};
+use super::bench::Bench;
 use super::results::{Measure, Results, Unit, float};
 use super::scenarios::{EVERY_LAYER, STREAMS};
 use crate::load::{self, Hold};
@@ -39,7 +39,7 @@ impl Bench {
             let processes = running.pids();
             let hold = Hold { sessions, with_streams, connections: CONNECTIONS, processes };
             let wait = sleep(if self.settings.calls.is_some() { Duration::ZERO } else { HOLD });
-            let endpoint = endpoint(&running)?;
+            let endpoint = running.endpoint()?;
             // What the first sessions cost once is none of the others' costs.
             let first = Hold { sessions: sessions.div_ceil(WARMUP_SHARE), ..hold.clone() };
             load::hold(&endpoint, &first, ready(())).await.with_context(|| what.clone())?;

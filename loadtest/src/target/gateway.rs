@@ -26,7 +26,6 @@ pub(super) async fn start(
     Ok(Front {
         process,
         address,
-
         tools: Some((0..scene.backends).flat_map(names).collect()),
         bearer: Some(issuer.token()?),
         files: Some(files),

@@ -12,6 +12,7 @@ mod process;
 mod proxy;
 mod ready;
 mod startup;
+mod static_handler;
 mod token;
 
 use std::net::SocketAddr;
@@ -23,6 +24,8 @@ use tempfile::TempDir;
 pub use self::peer::Peer;
 use self::process::Process;
 pub use self::startup::{binary_bytes, start_to_listening};
+pub use self::static_handler::StaticHandler;
+use crate::load::{Bearer, Endpoint};
 
 /// One of the things that are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -184,6 +187,18 @@ impl Running {
                 _files: front.files,
             },
         }
+    }
+
+    /// The same as what calls go to.
+    ///
+    /// # Errors
+    /// When its access token cannot stand in a header.
+    pub fn endpoint(&self) -> anyhow::Result<Endpoint> {
+        Ok(Endpoint {
+            url: self.url.parse()?,
+            bearer: self.bearer.as_deref().map(Bearer::new).transpose()?,
+            tools: self.tools.clone(),
+        })
     }
 
     /// The processes of what is measured, with their threads; not those of the backend in front of which it stands.

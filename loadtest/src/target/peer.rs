@@ -9,12 +9,14 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, ensure};
 use aws_lc_rs::rand;
+use http::Method;
 use serde_json::json;
 use tempfile::TempDir;
 
 use super::process::{self, Process};
-use super::ready::Probe;
 use super::{Front, Scene};
+use crate::client::Connection;
+use crate::load::Endpoint;
 
 /// One of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,10 +127,15 @@ const CONTEXT_FORGE: [(&str, &str); 6] = [
 
 /// `ContextForge` learns of backends by its REST API.
 async fn register(process: &mut Process, address: SocketAddr, backend: &str) -> anyhow::Result<()> {
-    let probe = Probe::new(format!("http://{address}/gateways"), None)?;
+    let url = format!("http://{address}/gateways").parse()?;
+    let gateways = Endpoint { url, bearer: None, tools: Vec::new() };
     let gateway = json!({ "name": "raw", "url": backend, "transport": "STREAMABLEHTTP" });
     process
-        .until("registration of a backend", async |_| probe.post(None, &gateway).await.map(drop))
+        .until("registration of a backend", async |_| {
+            let mut connection = Connection::new(&gateways).await?;
+            let body = gateway.to_string().into();
+            connection.exchange(Method::POST, None, body).await?.expect_success()
+        })
         .await
 }
 
