@@ -154,15 +154,11 @@ fn seconds(line: &mut Vec<u8>, duration: Duration) {
 }
 
 /// A number with at least so many digits.
-fn decimal(line: &mut Vec<u8>, mut number: u64, width: usize) {
-    let mut digits = [b'0'; 20];
-    let mut at = digits.len();
-    while number > 0 || digits.len() - at < width {
-        at -= 1;
-        digits[at] += u8::try_from(number % 10).expect("a digit");
-        number /= 10;
-    }
-    line.extend_from_slice(&digits[at..]);
+fn decimal(line: &mut Vec<u8>, number: u64, width: usize) {
+    let mut buffer = itoa::Buffer::new();
+    let digits = buffer.format(number).as_bytes();
+    line.resize(line.len() + width.saturating_sub(digits.len()), b'0');
+    line.extend_from_slice(digits);
 }
 
 #[cfg(test)]
