@@ -66,8 +66,12 @@ impl<K: Hash + Eq + Clone> Limiter<K> {
         self.store.reduce(key, self.rate.interval());
     }
 
-    /// Whoever comes first after the interval does it, for there is no need while nobody comes.
+    /// Whoever comes first after the interval does it, for there is no need while nobody comes. While
+    /// those who come are always the same there is none either, and nobody looks at the clock.
     fn sweep(&self) {
+        if !self.store.has_grown.load(Ordering::Relaxed) {
+            return;
+        }
         let now = self.gcra.clock().now();
         let last = self.last_sweep.load(Ordering::Relaxed);
         if now.saturating_sub(Duration::from_millis(last)) < SWEEP_INTERVAL {
@@ -77,6 +81,7 @@ impl<K: Hash + Eq + Clone> Limiter<K> {
         let mine =
             self.last_sweep.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed);
         if mine.is_ok() {
+            self.store.has_grown.store(false, Ordering::Relaxed);
             self.gcra.retain_recent();
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use foldhash::fast::RandomState;
 use governor::nanos::Nanos;
@@ -27,6 +28,8 @@ pub(super) const MAX_CROWDS: usize = 1024;
 /// depends on it is ever shown, and the most that somebody could gain by keys that collide is a
 /// search among the few thousand of one shard.
 pub(super) struct Store<K> {
+    /// Whether keys have come since this was last taken.
+    pub(super) has_grown: AtomicBool,
     hasher: RandomState,
     shards: [Mutex<Shard<K>>; SHARDS],
 }
@@ -40,7 +43,11 @@ struct Shard<K> {
 impl<K> Default for Store<K> {
     fn default() -> Self {
         let shard = |_| Mutex::new(Shard { states: HashMap::default(), crowds: Vec::new() });
-        Self { hasher: RandomState::default(), shards: std::array::from_fn(shard) }
+        Self {
+            has_grown: AtomicBool::new(false),
+            hasher: RandomState::default(),
+            shards: std::array::from_fn(shard),
+        }
     }
 }
 
@@ -68,6 +75,7 @@ impl<K: Hash + Eq + Clone> Store<K> {
         if states.len() < MAX_KEYS / SHARDS {
             let (decision, new) = decide(None)?;
             states.insert(key.clone(), new);
+            self.has_grown.store(true, Ordering::Relaxed);
             return Ok(decision);
         }
         crowds.resize(MAX_CROWDS / SHARDS, None);
