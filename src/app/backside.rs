@@ -24,6 +24,7 @@ use crate::catalogue::{Catalogue, Exposing, Judge, Member, Naming};
 use crate::config::Shown as _;
 use crate::definitions::Server;
 use crate::layers::call::tool_limits::ToolLimitsLayer;
+use crate::layers::http::rate_limit::RateLimitLayer;
 use crate::layers::http::streams::Streams;
 use crate::observe::call_log::CallLog;
 use crate::outbound::{self, Trust};
@@ -157,6 +158,7 @@ impl Backside {
             keep_alive: config.http.keep_alive,
             stream_grace: config.auth.stream_grace,
             streams: Streams::new(config.http.max_streams),
+            rate_limit: RateLimitLayer::new(config.rate_limit),
             sse: Sse::new(config.aggregator.public_url.as_ref()),
             is_streamable: config.aggregator.transport == Transport::StreamableHttp,
         };

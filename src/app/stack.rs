@@ -27,7 +27,6 @@ use crate::layers::http::host::HostLayer;
 use crate::layers::http::limit::LimitLayer;
 use crate::layers::http::metrics::MetricsLayer;
 use crate::layers::http::origin::{OriginLayer, Origins};
-use crate::layers::http::rate_limit::RateLimitLayer;
 use crate::layers::http::request_id::RequestIdLayer;
 use crate::layers::http::respond::RespondLayer;
 use crate::layers::http::trace::TraceLayer;
@@ -102,7 +101,6 @@ pub(super) struct Edge {
     pub(super) host: HostLayer,
     pub(super) origins: Origins,
     pub(super) authenticate: AuthenticateLayer,
-    pub(super) rate_limit: RateLimitLayer,
     pub(super) body: Limits,
 }
 
@@ -128,7 +126,6 @@ impl Edge {
             host: HostLayer::new(is_loopback, hosts),
             origins: Origins::new(is_loopback, origins),
             authenticate: AuthenticateLayer::new(authenticator, config.failure_limit),
-            rate_limit: RateLimitLayer::new(config.rate_limit),
             body: Limits::new(http.max_body_bytes),
         }
     }
@@ -185,7 +182,7 @@ impl<R: Recorder + Sync> Parts<R> {
             .layer(OriginLayer::new(edge.origins.clone()))
             .layer(edge.authenticate)
             // As soon as it is known whom to charge, and before a body is read.
-            .layer(edge.rate_limit)
+            .layer(self.shared.rate_limit.clone())
             // Nobody unknown makes us read a body.
             .layer(BodyLimitLayer::new(edge.body))
             .service(mcp);

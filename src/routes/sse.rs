@@ -19,7 +19,6 @@ use super::expiry::Expiry;
 use super::mcp::{self, Caller, Inbound, Mcp, Stack};
 use crate::call::{Endpoint, PrincipalKind};
 use crate::error::Error;
-use crate::layers::http::rate_limit::Charge;
 use crate::layers::http::streams::Stream as OpenStream;
 use crate::mcp::{Kind, sse};
 use crate::server::Body;
@@ -97,10 +96,9 @@ impl<S: Stack> Mcp<S> {
         let way = self.shared.sse.connections.find(id, &caller.principal).ok_or(Gone)?;
         mcp::protocol_version(request.headers())?;
         let size = request.body().len();
-        let charge = request.extensions().get::<Charge>().cloned();
         let what = mcp::decode(request.body().clone())?;
-        if let (Some(charge), Inbound::Batch(messages)) = (charge, &what) {
-            charge.batch(messages.len())?;
+        if let Inbound::Batch(messages) = &what {
+            self.shared.rate_limit.charge_batch(&request, messages.len())?;
         }
         let id = match &what {
             Inbound::One(message) if message.kind() == Kind::Request => message.id(),

@@ -27,6 +27,7 @@ use crate::catalogue::{
 use crate::layers::call::record::{Record, Recorder};
 use crate::layers::call::tool_limits::ToolLimitsLayer;
 use crate::layers::http::body_limit::{BodyLimitLayer, Limits};
+use crate::layers::http::rate_limit::RateLimitLayer;
 use crate::layers::http::respond::RespondLayer;
 use crate::layers::http::streams::Streams;
 use crate::mcp::{Capabilities, header as mcp_header};
@@ -126,6 +127,7 @@ impl Gate {
             keep_alive: config.http.keep_alive,
             stream_grace: config.auth.stream_grace,
             streams: Streams::new(config.http.max_streams),
+            rate_limit: RateLimitLayer::new(config.rate_limit),
             sse: Sse::default(),
             is_streamable: true,
         };

@@ -62,7 +62,7 @@ struct Limiters {
     unknown: Limiter<IpAddr>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 enum Caller {
     Known(Identity),
     Unknown(IpAddr),
@@ -84,32 +84,10 @@ impl Caller {
     }
 }
 
-/// Charges the caller of one request; in its extensions if there is a limit.
-#[derive(Clone, Debug)]
-pub struct Charge {
-    limiters: Arc<Limiters>,
-    caller: Caller,
-}
-
-impl Charge {
-    /// Charges for the messages of a batch, for all or for none; one has been charged with the
-    /// request.
-    ///
-    /// # Errors
-    /// When they are more than the caller may send now.
-    pub fn batch(&self, messages: usize) -> Result<(), RateLimited> {
-        let burst = self.limiters.known.rate().burst();
-        let count = u32::try_from(messages).unwrap_or(u32::MAX);
-        if count > burst {
-            rate_limited("rate");
-            return Err(RateLimited::Forever { count, burst });
-        }
-        NonZeroU32::new(count.saturating_sub(1)).map_or(Ok(()), |others| self.take(others))
-    }
-
-    fn take(&self, count: NonZeroU32) -> Result<(), RateLimited> {
-        let Limiters { known, unknown } = &*self.limiters;
-        let (taken, whose) = match &self.caller {
+impl Limiters {
+    fn take(&self, caller: &Caller, count: NonZeroU32) -> Result<(), RateLimited> {
+        let Self { known, unknown } = self;
+        let (taken, whose) = match caller {
             Caller::Known(identity) => (known.take(identity, count), "each caller"),
             Caller::Unknown(address) => (unknown.take(address, count), "each address"),
         };
@@ -138,6 +116,23 @@ impl RateLimitLayer {
         let limiters = |rate| Limiters { known: Limiter::new(rate), unknown: Limiter::new(rate) };
         Self(rate.map(limiters).map(Arc::new))
     }
+
+    /// Charges for the messages of a batch, for all or for none; one has been charged with the
+    /// request that brought it.
+    ///
+    /// # Errors
+    /// When they are more than the caller may send now.
+    pub fn charge_batch<B>(&self, req: &Request<B>, messages: usize) -> Result<(), RateLimited> {
+        let Some(limiters) = &self.0 else { return Ok(()) };
+        let burst = limiters.known.rate().burst();
+        let count = u32::try_from(messages).unwrap_or(u32::MAX);
+        if count > burst {
+            rate_limited("rate");
+            return Err(RateLimited::Forever { count, burst });
+        }
+        let others = NonZeroU32::new(count.saturating_sub(1));
+        others.map_or(Ok(()), |others| limiters.take(&Caller::of(req), others))
+    }
 }
 
 impl<S> Layer<S> for RateLimitLayer {
@@ -156,12 +151,9 @@ pub struct RateLimit<S> {
 }
 
 impl<S> RateLimit<S> {
-    fn check<B>(&self, req: &mut Request<B>) -> Result<(), RateLimited> {
+    fn check<B>(&self, req: &Request<B>) -> Result<(), RateLimited> {
         let Some(limiters) = &self.limiters else { return Ok(()) };
-        let charge = Charge { limiters: Arc::clone(limiters), caller: Caller::of(req) };
-        charge.take(NonZeroU32::MIN)?;
-        req.extensions_mut().insert(charge);
-        Ok(())
+        limiters.take(&Caller::of(req), NonZeroU32::MIN)
     }
 }
 
@@ -178,8 +170,8 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, mut req: Request<B>) -> Self::Future {
-        match self.check(&mut req) {
+    fn call(&mut self, req: Request<B>) -> Self::Future {
+        match self.check(&req) {
             Ok(()) => ResponseFuture::passed(self.inner.call(req)),
             Err(refused) => ResponseFuture::refused(refused),
         }
@@ -206,10 +198,8 @@ mod tests {
         request
     }
 
-    async fn send(layer: &RateLimitLayer, request: Request<()>) -> Result<bool, RateLimited> {
-        let inner = tower::service_fn(|req: Request<()>| async move {
-            Ok::<_, RateLimited>(req.extensions().get::<Charge>().is_some())
-        });
+    async fn send(layer: &RateLimitLayer, request: Request<()>) -> Result<(), RateLimited> {
+        let inner = tower::service_fn(async |_: Request<()>| Ok::<_, RateLimited>(()));
         layer.layer(inner).oneshot(request).await
     }
 
@@ -226,7 +216,7 @@ mod tests {
             ("no address", ("", ""), ("", ""), true),
         ] {
             let layer = layer(1.0, 1);
-            assert_eq!(send(&layer, request(first.0, first.1)).await, Ok(true), "{name}");
+            assert_eq!(send(&layer, request(first.0, first.1)).await, Ok(()), "{name}");
             let refused = send(&layer, request(second.0, second.1)).await.is_err();
             assert_eq!(refused, shared, "{name}");
         }
@@ -250,22 +240,22 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_batch_is_charged_as_a_whole() {
         let layer = layer(1.0, 5);
-        let limiters = layer.0.clone().unwrap();
-        let charge = Charge { limiters, caller: Caller::of(&request("", "192.0.2.1")) };
-        assert_eq!(charge.batch(1), Ok(()), "one is charged with the request");
-        assert_eq!(charge.batch(5), Ok(()));
-        assert!(matches!(charge.batch(3), Err(RateLimited::For { .. })));
-        assert_eq!(charge.batch(2), Ok(()), "a batch that does not fit takes nothing");
-        let never = charge.batch(6).unwrap_err();
+        let batch = |messages| layer.charge_batch(&request("", "192.0.2.1"), messages);
+        assert_eq!(batch(1), Ok(()), "one is charged with the request");
+        assert_eq!(batch(5), Ok(()));
+        assert!(matches!(batch(3), Err(RateLimited::For { .. })));
+        assert_eq!(batch(2), Ok(()), "a batch that does not fit takes nothing");
+        let never = batch(6).unwrap_err();
         assert_eq!(never.retry_after(), None);
         assert!(never.to_string().contains("a batch of 6 messages never fits"), "{never}");
     }
 
     #[tokio::test]
     async fn without_a_rate_there_is_no_limit() {
+        let layer = RateLimitLayer::new(None);
         for _ in 0..1000 {
-            let sent = send(&RateLimitLayer::new(None), request("", "192.0.2.1")).await;
-            assert_eq!(sent, Ok(false));
+            assert_eq!(send(&layer, request("", "192.0.2.1")).await, Ok(()));
         }
+        assert_eq!(layer.charge_batch(&request("", "192.0.2.1"), 1000), Ok(()));
     }
 }

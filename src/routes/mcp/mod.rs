@@ -38,6 +38,7 @@ use crate::error::Error;
 use crate::layers::http::body_limit::Limited;
 use crate::layers::http::connected;
 use crate::layers::http::streams::Streams;
+use crate::layers::http::rate_limit::RateLimitLayer;
 use crate::mcp::{RequestId, header as mcp_header};
 use crate::outbound::Timers;
 use crate::policy::Gate;
@@ -60,6 +61,8 @@ pub struct Shared {
     /// How the gateway is.
     pub details: Details,
     /// A quiet stream gets a comment this often; a call without an answer becomes a stream then.
+    /// Charges for what a batch has more than one message.
+    pub rate_limit: RateLimitLayer,
     pub keep_alive: Duration,
     /// How long a stream may outlive the proof of who reads it.
     pub stream_grace: Duration,

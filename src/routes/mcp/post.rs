@@ -9,7 +9,6 @@ use super::request::Answer;
 use super::{Mcp, Stack, accept, json, principal, stream};
 use crate::call::Endpoint;
 use crate::error::Error;
-use crate::layers::http::rate_limit::Charge;
 use crate::mcp::{Invalid, Kind, Message, Method};
 use crate::server::Body;
 use crate::sessions::{Guarded, Session};
@@ -57,9 +56,7 @@ impl<S: Stack> Mcp<S> {
         endpoint: &Endpoint,
         messages: Vec<Result<Message, Invalid>>,
     ) -> Result<Response<Body>, Error> {
-        if let Some(charge) = request.extensions().get::<Charge>() {
-            charge.batch(messages.len())?;
-        }
+        self.shared.rate_limit.charge_batch(request, messages.len())?;
         let session = self.session(request)?;
         if !session.version.allows_batches() {
             return Err(Error::Batch("batches exist in 2025-03-26 only; send one message"));
