@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Request, Response};
+use parking_lot::Mutex;
 use tokio_util::task::TaskTracker;
 use tower::{Service, ServiceBuilder};
 
@@ -155,7 +156,7 @@ impl<R: Recorder + Sync> Parts<R> {
             sessions: Arc::clone(&self.shared.sessions),
             client,
         };
-        ServiceBuilder::new()
+        let stack = ServiceBuilder::new()
             // Sees every call, also those that name nothing or are denied.
             .layer(RecordLayer::new(self.recorder.clone()))
             // Before anything is decided: what follows sees the real tool.
@@ -163,7 +164,8 @@ impl<R: Recorder + Sync> Parts<R> {
             .layer(PolicyLayer::new(Arc::clone(&self.gate)))
             // Only what may be called counts.
             .layer(self.tool_limits.clone())
-            .service(dispatch::service(dispatch))
+            .service(dispatch::service(dispatch));
+        Mutex::new(stack)
     }
 
     /// `http::Request -> http::Response`, outermost first.

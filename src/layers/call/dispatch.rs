@@ -36,7 +36,9 @@ pub fn service(
 + Sync
 + 'static {
     let dispatch = Arc::new(dispatch);
-    service_fn(move |routed| Arc::clone(&dispatch).dispatch(routed))
+    // Boxed before layers wrap it and move it on: it holds the call and all that asking a backend
+    // takes.
+    service_fn(move |routed| Box::pin(Arc::clone(&dispatch).dispatch(routed)))
 }
 
 impl Dispatch {

@@ -25,6 +25,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, header};
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
@@ -37,8 +38,8 @@ use crate::catalogue::Catalogue;
 use crate::error::Error;
 use crate::layers::http::body_limit::Limited;
 use crate::layers::http::connected;
-use crate::layers::http::streams::Streams;
 use crate::layers::http::rate_limit::RateLimitLayer;
+use crate::layers::http::streams::Streams;
 use crate::mcp::{RequestId, header as mcp_header};
 use crate::outbound::Timers;
 use crate::policy::Gate;
@@ -60,9 +61,9 @@ pub struct Shared {
     pub authenticator: Arc<Authenticator>,
     /// How the gateway is.
     pub details: Details,
-    /// A quiet stream gets a comment this often; a call without an answer becomes a stream then.
     /// Charges for what a batch has more than one message.
     pub rate_limit: RateLimitLayer,
+    /// A quiet stream gets a comment this often; a call without an answer becomes a stream then.
     pub keep_alive: Duration,
     /// How long a stream may outlive the proof of who reads it.
     pub stream_grace: Duration,
@@ -84,18 +85,21 @@ pub struct Ending {
 }
 
 /// A worker's call stack, as the routes see it.
-pub trait Stack: Clone + Send + Sync + 'static {
+pub trait Stack: Send + Sync + 'static {
     /// Begins a call. The future is boxed: it may outlive the connection it was made on.
     fn begin(&self, call: Call) -> Working;
 }
 
-impl<S> Stack for S
+/// Nobody waits for the lock, which one thread uses. To clone the stack for each call instead would
+/// write to counters that all workers share.
+impl<S> Stack for Mutex<S>
 where
-    S: Service<Call, Response = Reply, Error = call::Error> + Clone + Send + Sync + 'static,
+    S: Service<Call, Response = Reply, Error = call::Error> + Send + 'static,
     S::Future: Send + 'static,
 {
     fn begin(&self, call: Call) -> Working {
-        Box::pin(self.clone().call(call)) // call layers are always ready
+        let working = self.lock().call(call); // call layers are always ready
+        Box::pin(working)
     }
 }
 
