@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 
 use crate::call::{Outcome, Request, Response};
 use crate::mcp::params::progress_token_of;
-use crate::mcp::splice::{quoted, splice};
+use crate::mcp::splice::{moved, quoted, splice};
 use crate::mcp::{Message, RequestId, Span};
 
 /// What a request names, under the backend's own name for it; `None` leaves it as it came.
@@ -36,8 +36,12 @@ impl Caller {
 
     /// The backend's response under the caller's id.
     pub fn response(&self, response: Message) -> Response {
-        let outcome = Outcome::of(&response);
-        Response { bytes: response.with_id(self.id.as_bytes()), outcome }
+        let (outcome, id) = (Outcome::of(&response), self.id.as_bytes());
+        let result = response.result_span().map(|span| match response.id_span() {
+            Some(theirs) => moved(span, &[(theirs, id)]),
+            None => span,
+        });
+        Response { bytes: response.with_id(id), outcome, result }
     }
 
     /// A progress notification under the caller's token; `None` if the caller asked for none.
@@ -119,5 +123,7 @@ mod tests {
         let restored = caller.response(Message::parse(Bytes::from(response)).unwrap());
         assert_eq!(restored.bytes, r#"{"jsonrpc":"2.0","id":"one","result":{"isError":true}}"#);
         assert_eq!(restored.outcome, Outcome::ErrorResult);
+        let Span { start, end } = restored.result.unwrap();
+        assert_eq!(&restored.bytes[start..end], br#"{"isError":true}"#);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{Aside, Outcome};
-use crate::mcp::Message;
+use crate::mcp::{Message, Span};
 
 /// One message of a streamed reply, with the ids and tokens of the call's originator.
 #[derive(Debug)]
@@ -25,12 +25,14 @@ pub struct Response {
     pub bytes: Bytes,
     /// What it says about the call.
     pub outcome: Outcome,
+    /// Where its result stands, if it has one and that is known.
+    pub result: Option<Span>,
 }
 
 impl Response {
     /// A response with a result that is no tool error.
     pub fn ok(bytes: Bytes) -> Self {
-        Self { bytes, outcome: Outcome::Ok }
+        Self { bytes, outcome: Outcome::Ok, result: None }
     }
 }
 

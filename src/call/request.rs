@@ -6,7 +6,9 @@ use tokio::time::Instant;
 
 use super::{Notes, Principal, SessionId, Spelling};
 use crate::mcp::params::InvalidParams;
-use crate::mcp::{Capabilities, LogLevel, Message, Method, Params, ProtocolVersion, RequestId};
+use crate::mcp::{
+    Capabilities, LogLevel, Message, Method, Params, ProtocolVersion, RequestId, Span,
+};
 
 /// One request that lists or names something of a backend, with all that decisions hang on.
 #[derive(Clone, Debug)]
@@ -80,6 +82,19 @@ impl Request {
         let params = Params::parse(&message)?;
         let id = message.id().expect("a request has an id");
         Ok(Self { message, id, params })
+    }
+
+    /// The same request with its name and arguments replaced, each by JSON of the same type.
+    ///
+    /// # Errors
+    /// When the name is not a string any more.
+    ///
+    /// # Panics
+    /// When the spans overlap or are not in ascending order.
+    pub fn spliced(&self, edits: &[(Span, &[u8])]) -> Result<Self, InvalidParams> {
+        let message = self.message.spliced(edits);
+        let params = self.params.spliced(edits, &message)?;
+        Ok(Self { message, id: self.id.clone(), params })
     }
 
     /// The client's id.

@@ -40,7 +40,7 @@ impl ToolResult {
             (json!({ "content": content }), Outcome::Ok)
         };
         let bytes: Bytes = response::result(id, result.to_string().as_bytes());
-        Response { bytes, outcome }
+        Response { bytes, outcome, result: None }
     }
 
     /// The same as a reply.

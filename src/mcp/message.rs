@@ -223,7 +223,7 @@ impl Message {
 
     /// The result of a successful response, raw.
     pub fn result(&self) -> Option<Bytes> {
-        self.outcome.filter(|(_, is_error)| !is_error).map(|(span, _)| self.slice(span))
+        self.result_span().map(|span| self.slice(span))
     }
 
     /// The error of a failed response, raw.
@@ -244,6 +244,28 @@ impl Message {
     /// The bytes of a span, sharing the message's memory.
     pub fn slice(&self, span: Span) -> Bytes {
         self.raw.slice(span.start..span.end)
+    }
+
+    /// The same message with parts of its parameters replaced, each by JSON of the same type.
+    ///
+    /// # Panics
+    /// When the spans overlap or are not in ascending order.
+    #[must_use]
+    pub fn spliced(&self, edits: &[(Span, &[u8])]) -> Self {
+        let at = |span| super::splice::moved(span, edits);
+        Self {
+            raw: super::splice::splice(&self.raw, edits),
+            id: self.id.map(at),
+            params: self.params.map(at),
+            outcome: self.outcome.map(|(span, is_error)| (at(span), is_error)),
+            other: self.other.clone(),
+            ..*self
+        }
+    }
+
+    /// Where the result of a successful response stands.
+    pub fn result_span(&self) -> Option<Span> {
+        self.outcome.filter(|(_, is_error)| !is_error).map(|(span, _)| span)
     }
 
     /// The same message under another id; everything else byte for byte.

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use super::member::{named, plain};
 pub use super::message::present;
 use super::scan::pick;
+use super::splice::moved;
 use super::{Message, RequestId, Span};
 
 /// Parameters that say where a request goes, and its progress token.
@@ -84,6 +85,32 @@ impl Params {
             reference: target.map(|raw| reference(whole, raw)).transpose()?,
             arguments: arguments.map(|raw| Span::of(whole, raw)),
             progress_token: meta.map(|raw| progress_token(whole, raw)).transpose()?.flatten(),
+        })
+    }
+
+    /// The parameters of [`Message::spliced`]: the name is read again, everything else stands where it
+    /// has moved to.
+    ///
+    /// # Errors
+    /// When the name is not a string any more.
+    pub(crate) fn spliced(
+        &self,
+        edits: &[(Span, &[u8])],
+        spliced: &Message,
+    ) -> Result<Self, InvalidParams> {
+        let at = |span| moved(span, edits);
+        let other = |text: &Text| Text { value: text.value.clone(), span: at(text.span) };
+        let name = |name: &Text| text(spliced.raw(), spliced.bytes(at(name.span)), "name");
+        Ok(Self {
+            name: self.name.as_ref().map(name).transpose()?,
+            uri: self.uri.as_ref().map(other),
+            cursor: self.cursor.as_ref().map(other),
+            reference: self.reference.as_ref().map(|reference| match reference {
+                Reference::Prompt(text) => Reference::Prompt(other(text)),
+                Reference::Resource(text) => Reference::Resource(other(text)),
+            }),
+            arguments: self.arguments.map(at),
+            progress_token: self.progress_token.map(at),
         })
     }
 }

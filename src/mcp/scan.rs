@@ -14,18 +14,37 @@ pub(super) fn pick<'a, const N: usize>(
     object: &'a [u8],
     names: [&str; N],
 ) -> Option<[Option<&'a [u8]>; N]> {
-    let mut scanner = Scanner { raw: object, at: 0, is_ascii: true };
     let mut found = [None; N];
+    each(object, |name, value| match names.iter().position(|it| it.as_bytes() == name) {
+        Some(at) => found[at].replace(value).is_none(),
+        None => is_none_of(name, &names),
+    })?;
+    Some(found)
+}
+
+/// All members with their values, raw, in their order; `None` where another look is needed, also at a
+/// name that has to be unescaped.
+pub(super) fn all(object: &[u8]) -> Option<Vec<(&str, &str)>> {
+    let mut found = Vec::new();
+    each(object, |name, value| {
+        let (name, value) = (str::from_utf8(name), str::from_utf8(value));
+        let (Ok(name), Ok(value)) = (name, value) else { return false };
+        found.push((name, value));
+        !name.contains('\\')
+    })?;
+    Some(found)
+}
+
+/// Hands each member to `take`, which says whether it was clear: its name as it is written between
+/// its quotes, and its value, raw.
+fn each<'a>(object: &'a [u8], mut take: impl FnMut(&'a [u8], &'a [u8]) -> bool) -> Option<()> {
+    let mut scanner = Scanner { raw: object, at: 0, is_ascii: true };
     scanner.begin(b'{')?;
     if !scanner.ends(b'}')? {
         loop {
             let name = scanner.name()?;
             let value = scanner.value(MAX_NESTING)?;
-            let is_clear = match names.iter().position(|it| it.as_bytes() == name) {
-                Some(at) => found[at].replace(value).is_none(),
-                None => is_none_of(name, &names),
-            };
-            if !is_clear {
+            if !take(name, value) {
                 return None;
             }
             if scanner.is_last(b'}')? {
@@ -33,7 +52,7 @@ pub(super) fn pick<'a, const N: usize>(
             }
         }
     }
-    scanner.is_well_ended().then_some(found)
+    scanner.is_well_ended().then_some(())
 }
 
 /// Whether a name is another one than `names` in any case; false also when it would have to be
@@ -219,7 +238,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::value::RawValue;
 
-    use super::super::member::read;
+    use super::super::member::{members, read};
     use super::*;
 
     const NAMES: [&str; 3] = ["id", "params", "x"];
@@ -319,7 +338,17 @@ mod tests {
         }
 
         #[test]
+        fn all_members_are_those_of_serde_json(object in nearly_json()) {
+            if let Some(found) = all(&object) {
+                let theirs = members(&object).expect("an object");
+                let theirs: Vec<_> = theirs.iter().map(|(it, raw)| (&**it, raw.get())).collect();
+                prop_assert_eq!(found, theirs);
+            }
+        }
+
+        #[test]
         fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+            let _ = all(&bytes);
             let _ = pick(&bytes, NAMES);
             let _ = pick(&[b"{\"id\":", &*bytes].concat(), NAMES);
         }

@@ -22,6 +22,23 @@ pub fn splice(raw: &[u8], edits: &[(Span, &[u8])]) -> Bytes {
     out.freeze()
 }
 
+/// Where `span` stands when `edits` have been made; one of theirs is where its replacement stands.
+///
+/// An edit is within the span, contains none of it, or is the span itself.
+pub fn moved(span: Span, edits: &[(Span, &[u8])]) -> Span {
+    let Span { mut start, mut end } = span;
+    for (part, with) in edits {
+        let shift = |at: usize| at + with.len() - (part.end - part.start);
+        if part.end <= span.start {
+            start = shift(start);
+        }
+        if part.end <= span.end {
+            end = shift(end);
+        }
+    }
+    Span { start, end }
+}
+
 /// The same for one part, without copying the rest as far as that goes: when nobody else holds
 /// `raw`, only what stands before or behind the span is moved.
 pub fn splice_one(raw: Bytes, span: Span, with: &[u8]) -> Bytes {
@@ -59,6 +76,26 @@ mod tests {
             (Span { start: 3, end: 5 }, b""),
         ];
         assert_eq!(splice(b"abcdef", &edits), &b"AAb+cf"[..]);
+    }
+
+    #[test]
+    fn what_is_not_replaced_is_found_again_and_so_is_what_replaces_it() {
+        let raw = b"..ab..cdef..g";
+        let span = |start, end| Span { start, end };
+        let edits: [(Span, &[u8]); 2] = [(span(2, 4), b"A"), (span(7, 9), b"DDDD")];
+        let spliced = splice(raw, &edits);
+        for (before, after) in [
+            (span(0, 2), ".."),
+            (span(2, 4), "A"),
+            (span(4, 6), ".."),
+            (span(6, 10), "cDDDDf"),
+            (span(7, 9), "DDDD"),
+            (span(12, 13), "g"),
+            (span(0, 13), "..A..cDDDDf..g"),
+        ] {
+            let Span { start, end } = moved(before, &edits);
+            assert_eq!(&spliced[start..end], after.as_bytes());
+        }
     }
 
     #[test]

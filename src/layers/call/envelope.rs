@@ -9,9 +9,9 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::call::{Error, Notes, Response, Spelling};
-use crate::mcp::member::members;
-use crate::mcp::{Message, RequestId, response};
+use crate::call::{Error, Notes, Outcome, Response, Spelling};
+use crate::mcp::member::texts;
+use crate::mcp::{Message, RequestId, Span, response};
 
 /// Writes an error as a JSON-RPC response.
 pub type Render = fn(Option<&RequestId>, &Error) -> Bytes;
@@ -31,25 +31,38 @@ impl Envelope {
     /// # Errors
     /// With the errors that are about the client's session or its proof and not about the tool.
     pub(super) fn wrap(self, answer: Result<Response, Error>) -> Result<Response, Error> {
-        let (bytes, outcome) = match answer {
+        let (answer, outcome) = match answer {
             Err(error @ (Error::NotHome { .. } | Error::Scope { .. } | Error::Cancelled)) => {
                 return Err(error);
             }
             Err(error) => ((self.render)(Some(&self.id), &error), error.outcome()),
-            Ok(Response { bytes, outcome }) => (bytes, outcome),
+            Ok(Response { bytes, outcome, result: Some(Span { start, end }) }) => {
+                return Ok(
+                    self.response(outcome, &bytes, |out| self.result(out, &bytes[start..end]))
+                );
+            }
+            Ok(Response { bytes, outcome, result: None }) => (bytes, outcome),
         };
-        let answer = Message::parse(bytes).map_err(|_| Error::NoResponse)?;
-        let size = answer.raw().len() * 5 / 4 + 256;
-        let bytes = response::result_of(&self.id, size, |out| match answer.result() {
+        let answer = Message::parse(answer).map_err(|_| Error::NoResponse)?;
+        Ok(self.response(outcome, answer.raw(), |out| match answer.result() {
             Some(result) => self.result(out, &result),
             None => self.failure(out, &answer),
-        });
-        Ok(Response { bytes, outcome })
+        }))
+    }
+
+    fn response(
+        &self,
+        outcome: Outcome,
+        answer: &[u8],
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> Response {
+        let size = answer.len() * 5 / 4 + 256;
+        Response { bytes: response::result_of(&self.id, size, write), outcome, result: None }
     }
 
     fn result(&self, out: &mut Vec<u8>, result: &[u8]) {
         let mut object = Object::open(out);
-        match (members(result), self.spelling) {
+        match (texts(result), self.spelling) {
             (Some(members), Spelling::CallTool) => tool(&mut object, &members),
             (Some(members), Spelling::GetResource) => resource(&mut object, result, &members),
             (Some(members), Spelling::GetPrompt) => prompt(&mut object, result, &members),
@@ -95,10 +108,10 @@ impl Envelope {
     }
 }
 
-type Members<'a> = [(Cow<'a, str>, &'a RawValue)];
+type Members<'a> = [(Cow<'a, str>, &'a str)];
 
 fn find<'a>(members: &Members<'a>, name: &str) -> Option<&'a str> {
-    members.iter().find(|(it, _)| it == name).map(|(_, value)| value.get())
+    members.iter().find(|(it, _)| it == name).map(|(_, value)| *value)
 }
 
 /// One text that holds the tool's own result as JSON. Outside is everything but the content again:
@@ -118,7 +131,7 @@ fn tool(out: &mut Object<'_>, members: &Members<'_>) {
 
 fn others(out: &mut Object<'_>, members: &Members<'_>) {
     for (name, value) in members.iter().filter(|(it, _)| it != "isError" && it != "content") {
-        out.put(name, value.get().as_bytes());
+        out.put(name, value.as_bytes());
     }
 }
 
@@ -144,7 +157,7 @@ fn resource(out: &mut Object<'_>, result: &[u8], members: &Members<'_>) {
     let content = contents.iter().map(embedded).collect::<Vec<_>>().join(",");
     out.put("content", format!("[{content}]").as_bytes());
     for (name, value) in members.iter().filter(|(it, _)| it != "contents" && it != "content") {
-        out.put(name, value.get().as_bytes());
+        out.put(name, value.as_bytes());
     }
 }
 

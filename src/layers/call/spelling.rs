@@ -2,16 +2,15 @@
 
 use std::borrow::Cow;
 
-use bytes::Bytes;
-use serde_json::value::RawValue;
-
 use crate::call::{Request, Spelling, refuse_unknown};
-use crate::mcp::member::members;
-use crate::mcp::splice::{quoted, splice};
+use crate::mcp::member::texts;
+use crate::mcp::splice::quoted;
 use crate::mcp::{Message, Span};
+use bytes::Bytes;
+use smallvec::SmallVec;
 
 /// The members of an object, raw.
-type Members<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
+type Members<'a> = Vec<(Cow<'a, str>, &'a str)>;
 
 /// The request that is meant: with the same id and the same other parameters, every value as it
 /// came.
@@ -34,10 +33,10 @@ pub(super) fn meant(spelling: Spelling, request: &Request) -> Result<Request, St
             let params = request.params();
             let whole =
                 [(params.name.as_ref().map(|it| it.span), name), (params.arguments, arguments)];
-            let mut edits: Vec<_> =
+            let mut edits: SmallVec<[_; 2]> =
                 whole.iter().filter_map(|(span, with)| Some((*span.as_ref()?, *with))).collect();
             edits.sort_unstable_by_key(|(span, _)| span.start);
-            splice(message.raw(), &edits)
+            return request.spliced(&edits).map_err(|error| error.to_string());
         }
         Spelling::GetResource => {
             request_of(message, "resources/read", &[("uri", text(argument("uri"), "uri")?)])
@@ -54,7 +53,7 @@ pub(super) fn meant(spelling: Spelling, request: &Request) -> Result<Request, St
 
 /// The arguments with their names, each once.
 fn read<'a>(given: &'a [u8], allowed: &[&str]) -> Result<Members<'a>, String> {
-    let members = members(given).ok_or("arguments must be a JSON object")?;
+    let members = texts(given).ok_or("arguments must be a JSON object")?;
     refuse_unknown(members.iter().map(|(name, _)| &**name), allowed)?;
     // There are no more of them than are allowed before one comes again.
     for (at, (name, _)) in members.iter().enumerate() {
@@ -65,8 +64,8 @@ fn read<'a>(given: &'a [u8], allowed: &[&str]) -> Result<Members<'a>, String> {
     Ok(members)
 }
 
-fn text<'a>(raw: Option<&'a RawValue>, argument: &str) -> Result<&'a [u8], String> {
-    match raw.map(RawValue::get) {
+fn text<'a>(raw: Option<&'a str>, argument: &str) -> Result<&'a [u8], String> {
+    match raw {
         None | Some("null" | "\"\"") => Err(format!("{argument} argument is required")),
         Some(text) if text.starts_with('"') => Ok(text.as_bytes()),
         Some(_) => Err(format!("{argument} must be a string")),
@@ -74,8 +73,8 @@ fn text<'a>(raw: Option<&'a RawValue>, argument: &str) -> Result<&'a [u8], Strin
 }
 
 /// An object, if it is there.
-fn object(raw: Option<&RawValue>) -> Result<Option<&[u8]>, String> {
-    match raw.map(RawValue::get) {
+fn object(raw: Option<&str>) -> Result<Option<&[u8]>, String> {
+    match raw {
         None | Some("null") => Ok(None),
         Some(object) if object.starts_with('{') => Ok(Some(object.as_bytes())),
         Some(_) => Err("arguments must be a JSON object".to_owned()),
@@ -85,10 +84,10 @@ fn object(raw: Option<&RawValue>) -> Result<Option<&[u8]>, String> {
 /// A request with the id of another one and those of its parameters that belong to any request:
 /// `_meta`, and what revisions still to come put beside it.
 fn request_of(message: &Message, method: &str, params: &[(&str, &[u8])]) -> Bytes {
-    let given = members(message.params().unwrap_or(b"{}")).unwrap_or_default();
+    let given = texts(message.params().unwrap_or(b"{}")).unwrap_or_default();
     let own = ["name", "arguments", "uri"];
     let kept = given.iter().filter(|(name, _)| !own.contains(&&**name));
-    let kept = kept.map(|(name, value)| (&**name, value.get().as_bytes()));
+    let kept = kept.map(|(name, value)| (&**name, value.as_bytes()));
     let id: Span = message.id_span().expect("a request has an id");
     let mut out = br#"{"jsonrpc":"2.0","id":"#.to_vec();
     out.extend_from_slice(message.bytes(id));

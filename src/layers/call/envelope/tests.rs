@@ -1,7 +1,6 @@
 use serde_json::Value;
 
 use super::*;
-use crate::call::Outcome;
 use crate::mcp::splice::quoted;
 
 fn render(id: Option<&RequestId>, error: &Error) -> Bytes {
@@ -15,7 +14,7 @@ fn wrapped(spelling: Spelling, answer: Result<&str, Error>) -> Result<String, Er
     let envelope = Envelope { spelling, id, render, notes: Arc::default() };
     let answer = answer.map(|rest| {
         let bytes = format!(r#"{{"jsonrpc":"2.0","id":"a",{rest}}}"#);
-        Response { bytes: bytes.into(), outcome: Outcome::Ok }
+        Response::ok(bytes.into())
     });
     let response = envelope.wrap(answer)?;
     Ok(String::from_utf8(response.bytes.to_vec()).unwrap())
