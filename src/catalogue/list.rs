@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
+use foldhash::fast::RandomState;
 
 use super::Named;
 use super::cursor::{Cursor, Place};
@@ -35,7 +36,8 @@ pub(super) struct List {
     items: Vec<Listed>,
     /// The part of the items that list requests show.
     range: Range<usize>,
-    by_key: HashMap<Arc<str>, Named>,
+    /// By a quick hash: its seed is random, and backends learn nothing of what depends on it.
+    by_key: HashMap<Arc<str>, Named, RandomState>,
     hidden: Vec<Named>,
     /// The results of list requests that go on from page to page.
     pages: Vec<Bytes>,
@@ -49,7 +51,8 @@ impl List {
         hidden: Vec<Named>,
         range: Range<usize>,
     ) -> Self {
-        let mut by_key = HashMap::with_capacity(items.len() + hidden.len());
+        let known = items.len() + hidden.len();
+        let mut by_key = HashMap::with_capacity_and_hasher(known, RandomState::default());
         for named in items.iter().map(|item| &item.named).chain(&hidden) {
             let named = named.clone();
             by_key.entry(named.exposed().clone()).or_insert(named);

@@ -5,13 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
+use foldhash::fast::RandomState;
 use futures_util::task::AtomicWaker;
 
 use super::shards::Shards;
 use crate::call::SessionId;
 use crate::mcp::RequestId;
 
-type Calls = HashMap<(SessionId, RequestId), Arc<Flag>>;
+/// A quick hash will do: only calls under way are in the map, which are limited, its seed is random,
+/// and nothing that depends on it is ever shown.
+type Calls = HashMap<(SessionId, RequestId), Arc<Flag>, RandomState>;
 
 /// The calls of legacy clients that are under way.
 #[derive(Default)]
