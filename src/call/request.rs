@@ -63,8 +63,13 @@ pub enum Via {
 }
 
 /// A JSON-RPC request with the parameters that routing needs.
+///
+/// Boxed: it is several times as large as all else of a call, which moves from layer to layer.
 #[derive(Clone, Debug)]
-pub struct Request {
+pub struct Request(Box<Parts>);
+
+#[derive(Clone, Debug)]
+struct Parts {
     message: Message,
     id: RequestId,
     params: Params,
@@ -81,7 +86,7 @@ impl Request {
     pub fn new(message: Message) -> Result<Self, InvalidParams> {
         let params = Params::parse(&message)?;
         let id = message.id().expect("a request has an id");
-        Ok(Self { message, id, params })
+        Ok(Self(Box::new(Parts { message, id, params })))
     }
 
     /// The same request with its name and arguments replaced, each by JSON of the same type.
@@ -92,28 +97,28 @@ impl Request {
     /// # Panics
     /// When the spans overlap or are not in ascending order.
     pub fn spliced(&self, edits: &[(Span, &[u8])]) -> Result<Self, InvalidParams> {
-        let message = self.message.spliced(edits);
-        let params = self.params.spliced(edits, &message)?;
-        Ok(Self { message, id: self.id.clone(), params })
+        let message = self.message().spliced(edits);
+        let params = self.params().spliced(edits, &message)?;
+        Ok(Self(Box::new(Parts { message, id: self.id().clone(), params })))
     }
 
     /// The client's id.
     pub fn id(&self) -> &RequestId {
-        &self.id
+        &self.0.id
     }
 
     /// The method.
     pub fn method(&self) -> Method {
-        self.message.method()
+        self.0.message.method()
     }
 
     /// The parameters that routing needs.
     pub fn params(&self) -> &Params {
-        &self.params
+        &self.0.params
     }
 
     /// The message as it came.
     pub fn message(&self) -> &Message {
-        &self.message
+        &self.0.message
     }
 }
