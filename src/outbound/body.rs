@@ -1,5 +1,7 @@
 //! A response body, which brings its connection back.
 
+use std::future::poll_fn;
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -7,10 +9,11 @@ use bytes::{Bytes, BytesMut};
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use super::Fault;
 use super::error::chain;
 use super::pool::Lease;
 
-/// Room behind a body that came in pieces, for who makes it longer by an id.
+/// Room behind a body that does not come with its head, for who makes it longer by an id.
 const LONGER: usize = 64;
 
 /// The body of a response.
@@ -18,8 +21,16 @@ const LONGER: usize = 64;
 /// Read to its end, it gives its connection back to the pool; dropped before, it closes it (on
 /// HTTP/2 only the stream).
 pub struct Body {
-    incoming: Incoming,
-    lease: Option<Lease>,
+    source: Source,
+}
+
+enum Source {
+    /// A connection for nobody else.
+    Own(Lease),
+    /// A stream of an HTTP/2 connection.
+    Shared(Incoming),
+    /// Nothing more comes.
+    Ended,
 }
 
 /// Why a body could not be read.
@@ -33,7 +44,7 @@ pub enum BodyError {
     },
     /// The connection ended first.
     #[error("the connection ended within the body")]
-    Lost(#[from] hyper::Error),
+    Lost(#[from] Fault),
 }
 
 impl BodyError {
@@ -44,46 +55,57 @@ impl BodyError {
 }
 
 impl Body {
-    pub(super) fn new(incoming: Incoming, lease: Option<Lease>) -> Self {
-        let mut body = Self { incoming, lease };
+    /// What comes on a connection of its own.
+    pub(super) fn own(lease: Lease) -> Self {
+        let mut body = Self { source: Source::Own(lease) };
         body.settle();
         body
     }
 
+    /// What comes on a connection that others use too.
+    pub(super) const fn shared(incoming: Incoming) -> Self {
+        Self { source: Source::Shared(incoming) }
+    }
+
     /// The next bytes as they arrive; `None` at the end.
-    pub fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, hyper::Error>>> {
-        loop {
-            match ready!(Pin::new(&mut *self).poll_frame(cx)) {
-                None => return Poll::Ready(None),
-                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                Some(Ok(frame)) => {
-                    if let Ok(data) = frame.into_data() {
-                        return Poll::Ready(Some(Ok(data)));
-                    }
-                }
-            }
+    pub fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        let data = ready!(match &mut self.source {
+            Source::Own(lease) => lease.connection.poll_data(cx),
+            Source::Shared(incoming) => poll_shared(incoming, cx),
+            Source::Ended => Poll::Ready(None),
+        });
+        if let Some(Err(_)) = data {
+            self.source = Source::Ended;
         }
+        self.settle();
+        Poll::Ready(data.map(|data| data.map_err(BodyError::Lost)))
     }
 
     /// The next bytes as they arrive; `None` at the end.
     ///
     /// # Errors
     /// When the connection ends within the body.
-    pub async fn data(&mut self) -> Option<Result<Bytes, hyper::Error>> {
-        std::future::poll_fn(|cx| self.poll_data(cx)).await
+    pub async fn data(&mut self) -> Option<Result<Bytes, BodyError>> {
+        poll_fn(|cx| self.poll_data(cx)).await
     }
 
-    /// The whole body; one that arrives in one piece is not copied.
+    /// The whole body; one that arrives in one piece, or says its length, is not copied.
     ///
     /// # Errors
     /// When it is larger than `limit` bytes, or the connection ends first.
     pub async fn collect(mut self, limit: usize) -> Result<Bytes, BodyError> {
-        let expected = self.incoming.size_hint().lower();
+        let expected = self.size_hint().lower();
         if expected > limit as u64 {
             return Err(BodyError::TooLarge { limit });
         }
+        if let Source::Own(lease) = &mut self.source {
+            poll_fn(|cx| lease.connection.poll_fill(LONGER, cx)).await?;
+        }
         let Some(first) = self.data().await.transpose()? else { return Ok(Bytes::new()) };
-        if self.incoming.is_end_stream() && first.len() <= limit {
+        if first.len() > limit {
+            return Err(BodyError::TooLarge { limit });
+        }
+        if self.is_end_stream() {
             return Ok(first);
         }
         let Some(second) = self.data().await.transpose()? else { return Ok(first) };
@@ -101,45 +123,60 @@ impl Body {
 
     /// Gives the connection back if nothing more can come.
     fn settle(&mut self) {
-        if self.incoming.is_end_stream()
-            && let Some(lease) = self.lease.take()
+        if self.is_end_stream()
+            && let Source::Own(lease) = mem::replace(&mut self.source, Source::Ended)
         {
             lease.give_back();
         }
     }
 }
 
+/// Data of an HTTP/2 stream; trailers are passed over.
+fn poll_shared(
+    incoming: &mut Incoming,
+    cx: &mut Context<'_>,
+) -> Poll<Option<Result<Bytes, Fault>>> {
+    loop {
+        match ready!(Pin::new(&mut *incoming).poll_frame(cx)) {
+            None => return Poll::Ready(None),
+            Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
+            Some(Ok(frame)) => {
+                if let Ok(data) = frame.into_data() {
+                    return Poll::Ready(Some(Ok(data)));
+                }
+            }
+        }
+    }
+}
+
 impl http_body::Body for Body {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BodyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let Self { incoming, lease } = &mut *self;
-        let frame = ready!(match lease {
-            Some(lease) => lease.connection.poll_frame(incoming, cx),
-            None => Pin::new(incoming).poll_frame(cx),
-        });
-        match &frame {
-            Some(Ok(_)) => self.settle(),
-            Some(Err(_)) => self.lease = None,
-            None => {
-                if let Some(lease) = self.lease.take() {
-                    lease.give_back();
-                }
-            }
-        }
-        Poll::Ready(frame)
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        self.poll_data(cx).map(|data| data.map(|data| data.map(Frame::data)))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        match &self.source {
+            Source::Own(lease) => lease.connection.is_at_end(),
+            Source::Shared(incoming) => incoming.is_end_stream(),
+            Source::Ended => true,
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        match &self.source {
+            Source::Own(lease) => match lease.connection.left() {
+                Some(left) => SizeHint::with_exact(left),
+                None => SizeHint::default(),
+            },
+            Source::Shared(incoming) => incoming.size_hint(),
+            Source::Ended => SizeHint::with_exact(0),
+        }
     }
 }
 

@@ -4,19 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::HOST;
-use http::{HeaderMap, Request, Response, Version};
-use http_body::Body as _;
-use http_body_util::Full;
+use http::{HeaderMap, Response};
 use tokio_util::task::TaskTracker;
 
 use super::connect::{Connected, Http2, connect};
-use super::http1::{Http1, Unsent};
+use super::http1::{Failed, Fault, Http1};
 use super::pool::{IDLE_TIMEOUT, Lease, Shard};
-use super::{Body, Destination, Error, Spec, Timers, Trust};
+use super::{Body, Destination, Error, Head, Spec, Timers, Trust};
 
 /// How much of a request a server has read for sure, also when it answers with an error.
-const SURELY_READ: u64 = 64 << 10;
+const SURELY_READ: usize = 64 << 10;
 
 /// An HTTP client with idle connections of its own: one per worker thread, cheap to clone.
 ///
@@ -46,7 +43,7 @@ impl Client {
         made.expect("making a destination does not panic")
     }
 
-    /// Sends a request whose URI is a path and query.
+    /// Sends a request.
     ///
     /// It is sent again on another connection only when nothing of it had been written.
     ///
@@ -55,7 +52,8 @@ impl Client {
     pub async fn send(
         &self,
         destination: &Destination,
-        mut request: Request<Full<Bytes>>,
+        head: &Head,
+        body: Bytes,
     ) -> Result<Response<Body>, Error> {
         loop {
             let (lease, is_fresh) = match self.shard.take(destination.id) {
@@ -71,13 +69,16 @@ impl Client {
                 None => match Box::pin(self.connect(destination)).await? {
                     Connection::Own(lease) => (lease, true),
                     Connection::Shared(http2) => {
-                        return Box::pin(self.send_shared(http2, destination, request)).await;
+                        return Box::pin(self.send_shared(http2, destination, head, body)).await;
                     }
                 },
             };
-            match send_on(lease, destination, request, is_fresh).await {
+            match send_on(lease, destination, head, body.clone(), is_fresh).await {
                 Ok(response) => return Ok(response),
-                Err(failed) => request = unsent(failed, destination, is_fresh)?,
+                Err(failed) if failed.sent || is_fresh => {
+                    return Err(lost(failed.fault, failed.sent, destination));
+                }
+                Err(_) => {} // the next connection may do better
             }
         }
     }
@@ -120,7 +121,7 @@ impl Client {
         }
     }
 
-    fn lease(&self, connection: Http1, destination: &Destination) -> Connection {
+    fn lease(&self, connection: Box<Http1>, destination: &Destination) -> Connection {
         let shard = Arc::clone(&self.shard);
         let destination = destination.id;
         Connection::Own(Lease {
@@ -137,28 +138,28 @@ impl Client {
         &self,
         mut http2: Http2,
         destination: &Destination,
-        mut request: Request<Full<Bytes>>,
+        head: &Head,
+        body: Bytes,
     ) -> Result<Response<Body>, Error> {
-        request.headers_mut().remove(HOST); // `:authority` says it
-        *request.uri_mut() = destination.absolute(request.uri());
-        *request.version_mut() = Version::HTTP_2;
         let mut is_fresh = false;
         loop {
+            let request = head.http2(destination, body.clone());
             match http2.try_send_request(request).await {
-                Ok(response) => return Ok(response.map(|body| Body::new(body, None))),
-                Err(failed) => request = unsent(failed, destination, is_fresh)?,
+                Ok(response) => return Ok(response.map(Body::shared)),
+                Err(mut failed) => {
+                    let sent = failed.take_message().is_none();
+                    if sent || is_fresh {
+                        return Err(lost(failed.into_error().into(), sent, destination));
+                    }
+                }
             }
             is_fresh = true;
             self.shard.forget_shared(destination.id);
             http2 = match self.connect(destination).await? {
                 Connection::Shared(http2) => http2,
                 Connection::Own(lease) => {
-                    return send_on(lease, destination, request, true).await.map_err(
-                        |mut failed| {
-                            let sent = failed.take_message().is_none();
-                            lost(failed, destination, sent)
-                        },
-                    );
+                    let answer = send_on(lease, destination, head, body, true).await;
+                    return answer.map_err(|it| lost(it.fault, it.sent, destination));
                 }
             };
         }
@@ -187,41 +188,25 @@ enum Connection {
 async fn send_on(
     mut lease: Lease,
     destination: &Destination,
-    mut request: Request<Full<Bytes>>,
+    head: &Head,
+    body: Bytes,
     is_fresh: bool,
-) -> Result<Response<Body>, Unsent> {
-    // `entry` would make room for one more, also where there is one.
-    if !request.headers().contains_key(HOST) {
-        request.headers_mut().insert(HOST, destination.host_header.clone());
-    }
-    let is_large = request.body().size_hint().lower() > SURELY_READ;
-    let (head, body) = lease.connection.try_send(request).await?.into_parts();
-    if is_large && !head.status.is_success() {
+) -> Result<Response<Body>, Failed> {
+    let is_large = body.len() > SURELY_READ;
+    let answer = lease.connection.send(destination, head, body).await?;
+    if is_large && !answer.status().is_success() {
         // Servers refuse a body by its length and never read it: the next request on that
         // connection would wait behind it, unread too.
         lease.is_reusable = false;
     }
-    if is_fresh && let Some(announced) = announced(&head.headers) {
+    if is_fresh && let Some(announced) = announced(answer.headers()) {
         lease.keep_alive = lease.keep_alive.min(announced);
     }
-    Ok(Response::from_parts(head, Body::new(body, Some(lease))))
+    Ok(answer.map(|()| Body::own(lease)))
 }
 
-/// The request, if nothing of it was written and another connection may do better.
-fn unsent(
-    mut failed: Unsent,
-    destination: &Destination,
-    is_fresh: bool,
-) -> Result<Request<Full<Bytes>>, Error> {
-    match failed.take_message() {
-        Some(request) if !is_fresh => Ok(request),
-        unsent => Err(lost(failed, destination, unsent.is_none())),
-    }
-}
-
-fn lost(failed: Unsent, destination: &Destination, sent: bool) -> Error {
-    let authority = destination.authority().to_owned();
-    Error::Lost { authority, source: failed.into_error(), sent }
+fn lost(fault: Fault, sent: bool, destination: &Destination) -> Error {
+    Error::Lost { authority: destination.authority().to_owned(), source: fault, sent }
 }
 
 /// How long the server keeps an idle connection (`Keep-Alive: timeout=5`), less a second for what

@@ -6,15 +6,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::client::conn::{http1, http2};
+use hyper::client::conn::http2;
 use hyper_util::rt::TokioIo;
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{self, TcpStream};
 use tokio::time;
 use tokio_util::task::TaskTracker;
 
-use super::http1::Http1;
+use super::http1::{Http1, Stream};
 use super::{AddressKind, Destination, Error};
 
 /// A stream may be silent for hours: only this tells a quiet server from one that is gone.
@@ -25,7 +24,7 @@ pub(super) type Http2 = http2::SendRequest<Full<Bytes>>;
 
 /// A connection; the driver of one over HTTP/2, which several share, has been started.
 pub(super) enum Connected {
-    Http1(Http1),
+    Http1(Box<Http1>),
     Http2(Http2),
 }
 
@@ -72,30 +71,21 @@ async fn open(
     let socket = TcpStream::connect(addresses).await?;
     socket.set_nodelay(true)?; // a request is one write; waiting for more only delays it
     SockRef::from(&socket).set_tcp_keepalive(&KEEP_ALIVE)?;
-    let Some((connector, server_name)) = &destination.tls else {
-        return handshake(socket, destination.http2, tasks).await;
+    let (stream, is_http2) = match &destination.tls {
+        None => (Stream::Plain(socket), destination.http2),
+        Some((connector, server_name)) => {
+            let stream = connector.connect(server_name.clone(), socket).await?;
+            let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+            (Stream::Tls(Box::new(stream)), is_http2)
+        }
     };
-    let stream = connector.connect(server_name.clone(), socket).await?;
-    let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-    handshake(stream, is_http2, tasks).await
-}
-
-async fn handshake<S>(stream: S, is_http2: bool, tasks: &TaskTracker) -> io::Result<Connected>
-where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
-    let stream = TokioIo::new(stream);
-    if is_http2 {
-        let executor = Tracked(tasks.clone());
-        let (sender, driver) =
-            http2::Builder::new(executor).handshake(stream).await.map_err(io::Error::other)?;
-        drive(driver, tasks);
-        Ok(Connected::Http2(sender))
-    } else {
-        let (sender, driver) =
-            http1::Builder::new().handshake(stream).await.map_err(io::Error::other)?;
-        Ok(Connected::Http1(Http1::new(sender, driver)))
+    if !is_http2 {
+        return Ok(Connected::Http1(Box::new(Http1::new(stream))));
     }
+    let handshake = http2::Builder::new(Tracked(tasks.clone())).handshake(TokioIo::new(stream));
+    let (sender, driver) = handshake.await.map_err(io::Error::other)?;
+    drive(driver, tasks);
+    Ok(Connected::Http2(sender))
 }
 
 fn drive(driver: impl Future<Output = hyper::Result<()>> + Send + 'static, tasks: &TaskTracker) {

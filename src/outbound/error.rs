@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::AddressKind;
+use super::{AddressKind, Fault};
 
 /// Why a request has no response.
 #[derive(Debug, thiserror::Error)]
@@ -64,7 +64,7 @@ pub enum Error {
         /// Host and port.
         authority: String,
         /// How it ended.
-        source: hyper::Error,
+        source: Fault,
         /// Whether the server may have seen the request.
         sent: bool,
     },

@@ -6,14 +6,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LOCATION, USER_AGENT};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::Full;
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 use parking_lot::Mutex;
 use tokio::time;
 use url::{Host, Url};
 
 use super::error::chain;
-use super::{AddressKind, Body, BodyError, Client, Destination, Error, Reach, Spec, Tls};
+use super::{AddressKind, Body, BodyError, Client, Destination, Error, Head, Reach, Spec, Tls};
 
 /// How many redirects are followed.
 const MAX_REDIRECTS: usize = 3;
@@ -154,11 +153,9 @@ impl Fetcher {
         form: impl Into<Bytes>,
         authorization: HeaderValue,
     ) -> Result<Bytes, FetchError> {
-        let mut request = Request::new(Full::new(form.into()));
-        *request.method_mut() = Method::POST;
-        request.headers_mut().insert(CONTENT_TYPE, FORM);
-        request.headers_mut().insert(AUTHORIZATION, authorization);
-        self.in_time(async { self.document(self.send(url, request).await?).await }).await
+        let headers = HeaderMap::from_iter([(CONTENT_TYPE, FORM), (AUTHORIZATION, authorization)]);
+        let sending = self.send(url, Method::POST, headers, form.into());
+        self.in_time(async { self.document(sending.await?).await }).await
     }
 
     async fn in_time(
@@ -174,7 +171,7 @@ impl Fetcher {
     async fn follow(&self, url: &Url) -> Result<Bytes, FetchError> {
         let mut url = url.clone();
         for _ in 0..=MAX_REDIRECTS {
-            let response = self.send(&url, Request::default()).await?;
+            let response = self.send(&url, Method::GET, HeaderMap::new(), Bytes::new()).await?;
             if !response.status().is_redirection() {
                 return self.document(response).await;
             }
@@ -191,15 +188,17 @@ impl Fetcher {
     async fn send(
         &self,
         url: &Url,
-        mut request: Request<Full<Bytes>>,
+        method: Method,
+        mut headers: HeaderMap,
+        body: Bytes,
     ) -> Result<Response<Body>, FetchError> {
         let path = match url.query() {
             Some(query) => format!("{}?{query}", url.path()).parse(),
             None => url.path().parse(),
         };
-        *request.uri_mut() = path.map_err(|_| Error::Url { url: url.to_string() })?;
-        request.headers_mut().insert(ACCEPT, JSON);
-        request.headers_mut().insert(USER_AGENT, US);
+        let path: Uri = path.map_err(|_| Error::Url { url: url.to_string() })?;
+        headers.insert(ACCEPT, JSON);
+        headers.insert(USER_AGENT, US);
         let spec = Spec {
             url: url.join("/").map_err(|_| Error::Url { url: url.to_string() })?,
             http2: false,
@@ -209,7 +208,7 @@ impl Fetcher {
         };
         let destination = self.client.destination(spec).await?;
         *self.last.lock() = Some(Arc::clone(&destination));
-        Ok(self.client.send(&destination, request).await?)
+        Ok(self.client.send(&destination, &Head::new(method, &path, headers), body).await?)
     }
 
     async fn document(&self, response: Response<Body>) -> Result<Bytes, FetchError> {

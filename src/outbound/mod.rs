@@ -1,4 +1,4 @@
-//! The HTTP client towards backends: pooled connections of our own over `hyper::client::conn`.
+//! The HTTP client towards backends: pooled connections of our own, over HTTP/1.1 or hyper's HTTP/2.
 //!
 //! A general client pays for what a gateway does not need (boxed bodies, one pool lock for all
 //! threads, a task per response). Here each worker thread has its own idle connections, a request
@@ -12,6 +12,7 @@ mod connect;
 mod destination;
 mod error;
 mod fetch;
+mod head;
 mod http1;
 mod pool;
 mod reach;
@@ -23,6 +24,8 @@ pub use client::Client;
 pub use destination::{Destination, Spec, Tls};
 pub use error::Error;
 pub use fetch::{Bounds, FetchError, Fetcher, Guard, is_this_machine};
+pub use head::Head;
+pub use http1::Fault;
 pub use reach::{AddressKind, Reach};
 pub use timers::Timers;
 pub use trust::Trust;

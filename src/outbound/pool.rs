@@ -40,14 +40,14 @@ pub(super) struct Shard {
 }
 
 struct Idle {
-    connection: Http1,
+    connection: Box<Http1>,
     keep_alive: Duration,
     expires: Instant,
 }
 
 /// A connection in use, which goes back when its response has been read.
 pub(super) struct Lease {
-    pub(super) connection: Http1,
+    pub(super) connection: Box<Http1>,
     pub(super) destination: u64,
     /// How long it may be idle.
     pub(super) keep_alive: Duration,
@@ -58,11 +58,11 @@ pub(super) struct Lease {
 
 impl Lease {
     pub(super) fn give_back(self) {
-        let Self { connection, destination, keep_alive, is_reusable, shard, .. } = self;
-        // One that is not ready has not sent all of its request, which nobody is interested in.
+        let Self { mut connection, destination, keep_alive, is_reusable, shard, .. } = self;
         if !is_reusable || !connection.is_ready() || shard.stopped.is_cancelled() {
             return;
         }
+        connection.rest();
         {
             let mut all = shard.idle.lock();
             let idle = all.entry(destination).or_default();

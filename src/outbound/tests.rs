@@ -1,8 +1,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Version};
-use http_body_util::Full;
+use http::{HeaderMap, Method, Request, Response, Uri, Version};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use url::Url;
@@ -10,8 +9,14 @@ use url::Url;
 use super::scripted::{Server, answer, client, json, open_sse, spec};
 use super::*;
 
-pub(super) fn post(body: &'static str) -> Request<Full<Bytes>> {
-    Request::post("/mcp").body(Full::new(Bytes::from(body))).unwrap()
+/// Sends a POST.
+pub(super) async fn post(
+    client: &Client,
+    to: &Destination,
+    body: impl Into<Bytes>,
+) -> Result<Response<Body>, Error> {
+    let head = Head::new(Method::POST, &Uri::from_static("/mcp"), HeaderMap::new());
+    client.send(to, &head, body.into()).await
 }
 
 async fn echo(request: Request<Bytes>) -> scripted::Answer {
@@ -24,7 +29,7 @@ async fn a_connection_is_used_again_once_its_response_has_been_read() {
     let client = client();
     let to = client.destination(spec(server.url())).await.unwrap();
     for _ in 0..5 {
-        let response = client.send(&to, post("hello")).await.unwrap();
+        let response = post(&client, &to, "hello").await.unwrap();
         assert_eq!(response.into_body().collect(100).await.unwrap(), "hello");
     }
     assert_eq!(server.connections(), 1);
@@ -41,8 +46,7 @@ async fn a_connection_on_which_a_large_request_was_refused_is_not_used_again() {
         let client = client();
         let to = client.destination(spec(server.url())).await.unwrap();
         for _ in 0..2 {
-            let body = Full::new(Bytes::from(vec![b'x'; size]));
-            let response = client.send(&to, Request::post("/mcp").body(body).unwrap()).await;
+            let response = post(&client, &to, vec![b'x'; size]).await;
             let text = response.unwrap().into_body().collect(100).await.unwrap();
             assert_eq!(text, "too large", "{size}");
         }
@@ -55,9 +59,9 @@ async fn requests_at_one_time_have_connections_of_their_own() {
     let server = Server::start(echo).await;
     let client = client();
     let to = client.destination(spec(server.url())).await.unwrap();
-    let first = client.send(&to, post("1")).await.unwrap();
+    let first = post(&client, &to, "1").await.unwrap();
     // Not read yet, but already complete or not: either way the second one must not wait for it.
-    let second = client.send(&to, post("2")).await.unwrap();
+    let second = post(&client, &to, "2").await.unwrap();
     assert_eq!(second.into_body().collect(100).await.unwrap(), "2");
     assert_eq!(first.into_body().collect(100).await.unwrap(), "1");
     assert_eq!(server.connections(), 2);
@@ -74,10 +78,10 @@ async fn a_body_that_is_dropped_half_way_closes_its_connection() {
     .await;
     let client = client();
     let to = client.destination(spec(server.url())).await.unwrap();
-    let response = client.send(&to, post("")).await.unwrap();
+    let response = post(&client, &to, "").await.unwrap();
     drop(response);
     events.closed().await;
-    client.send(&to, post("")).await.unwrap().into_body().collect(10).await.unwrap();
+    post(&client, &to, "").await.unwrap().into_body().collect(10).await.unwrap();
     assert_eq!(server.connections(), 2);
 }
 
@@ -86,7 +90,7 @@ async fn a_body_larger_than_the_limit_is_refused() {
     let server = Server::start(echo).await;
     let client = client();
     let to = client.destination(spec(server.url())).await.unwrap();
-    let response = client.send(&to, post("0123456789")).await.unwrap();
+    let response = post(&client, &to, "0123456789").await.unwrap();
     let error = response.into_body().collect(9).await.unwrap_err();
     assert!(matches!(error, BodyError::TooLarge { limit: 9 }), "{error}");
     assert_eq!(client.idle_connections(), 0);
@@ -139,7 +143,7 @@ async fn a_request_moves_on_from_an_idle_connection_that_the_server_has_closed()
     };
     let requests = async {
         for _ in 0..2 {
-            let response = client.send(&to, post("body")).await.unwrap();
+            let response = post(&client, &to, "body").await.unwrap();
             response.into_body().collect(10).await.unwrap();
             // Lets the driver see the end of the first connection, or not: both must do.
             tokio::task::yield_now().await;
@@ -164,9 +168,9 @@ async fn a_request_that_may_have_been_processed_is_not_sent_again() {
         drop(socket); // read, and no answer
     };
     let requests = async {
-        let first = client.send(&to, post("body")).await.unwrap();
+        let first = post(&client, &to, "body").await.unwrap();
         first.into_body().collect(10).await.unwrap();
-        client.send(&to, post("body")).await
+        post(&client, &to, "body").await
     };
     let ((), result) = tokio::join!(server, requests);
     let error = result.unwrap_err();
@@ -186,7 +190,7 @@ async fn a_connection_is_not_kept_longer_than_the_server_announces() {
     let client = client();
     let to = client.destination(spec(server.url())).await.unwrap();
     for _ in 0..2 {
-        let response = client.send(&to, post("")).await.unwrap();
+        let response = post(&client, &to, "").await.unwrap();
         response.into_body().collect(10).await.unwrap();
     }
     assert_eq!(server.connections(), 2, "one second less a second is nothing");
@@ -198,7 +202,7 @@ async fn a_server_that_is_not_there_is_an_error_that_says_nothing_was_sent() {
     drop(listener);
     let client = client();
     let to = client.destination(spec(url)).await.unwrap();
-    let error = client.send(&to, post("")).await.unwrap_err();
+    let error = post(&client, &to, "").await.unwrap_err();
     assert!(!error.may_have_been_processed());
     let text = error.chain();
     assert!(text.starts_with("cannot connect to 127.0.0.1:"), "{text}");
@@ -215,7 +219,7 @@ async fn a_redirect_is_not_followed() {
     .await;
     let client = client();
     let to = client.destination(spec(server.url())).await.unwrap();
-    assert_eq!(client.send(&to, post("")).await.unwrap().status(), 307);
+    assert_eq!(post(&client, &to, "").await.unwrap().status(), 307);
 }
 
 #[tokio::test]
@@ -230,7 +234,7 @@ async fn http2_with_prior_knowledge_shares_one_connection() {
     let client = client();
     let to = client.destination(Spec { http2: true, ..spec(server.url()) }).await.unwrap();
     let send = async |body| {
-        let response = client.send(&to, post(body)).await.unwrap();
+        let response = post(&client, &to, body).await.unwrap();
         assert_eq!(response.into_body().collect(10).await.unwrap(), body);
     };
     tokio::join!(send("1"), send("2"), send("3"));

@@ -78,7 +78,7 @@ async fn start(config: Arc<ServerConfig>) -> (Server, Url) {
 async fn ask(trust: Trust, spec: Spec) -> Result<String, Error> {
     let client = Client::new(Arc::new(trust), TaskTracker::new());
     let to = client.destination(spec).await?;
-    let response = client.send(&to, post("")).await?;
+    let response = post(&client, &to, "").await?;
     let body = response.into_body().collect(100).await.expect("a whole body");
     Ok(String::from_utf8(body.to_vec()).unwrap())
 }

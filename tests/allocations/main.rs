@@ -59,8 +59,8 @@ fn a_call_allocates_as_often_as_we_know_and_no_more() {
     let direct = allocations(&mut everything, &direct);
     let streamed = allocations(&mut everything, &streamed);
     let counts = [
-        ("tools/call", direct, 41),
-        ("the same by call_tool", allocations(&mut everything, &by_name), 54),
+        ("tools/call", direct, 39),
+        ("the same by call_tool", allocations(&mut everything, &by_name), 52),
         ("an event of its answer", (streamed - direct + EVENTS / 2) / EVENTS, 7),
         ("tools/list of all", allocations(&mut everything, LIST), 30),
     ];

@@ -13,9 +13,9 @@ use std::time::Duration;
 use clap::Parser;
 use http::header::HOST;
 use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use portcullis::outbound::{Client, Destination, Reach, Spec, Tls, Trust};
+use portcullis::outbound::{Client, Destination, Head, Reach, Spec, Tls, Trust};
 use portcullis::server::{Body, Listeners, Options, Shutdown, serve};
 use tokio_util::task::TaskTracker;
 use tower::service_fn;
@@ -75,6 +75,7 @@ async fn pass(
     let (mut head, body) = request.into_parts();
     head.headers.insert(HOST, destination.host_header().clone());
     let body = body.collect().await.ok()?.to_bytes();
-    let answer = client.send(destination, Request::from_parts(head, Full::new(body))).await.ok()?;
+    let head = Head::new(head.method, &head.uri, head.headers);
+    let answer = client.send(destination, &head, body).await.ok()?;
     Some(answer.map(|body| Body::stream(body.map_err(Into::into))))
 }

@@ -104,10 +104,10 @@ impl Connection {
 
     /// Sends a notification, as well as it goes.
     pub async fn notify(self: &Arc<Self>, client: &Client, message: Bytes) {
-        let headers = self.session.load().post.clone();
+        let session = self.session.load_full();
         let backend = &self.endpoint.config.name;
         let sending = async {
-            let response = self.endpoint.send(client, Method::POST, headers, message).await?;
+            let response = self.endpoint.send(client, &session.post, message).await?;
             if response.status().is_success() {
                 pass_over(response).await;
             } else {
@@ -153,9 +153,8 @@ impl Connection {
         if session.id.is_none() {
             return;
         }
-        let headers = session.get.clone();
-        let sending =
-            self.endpoint.send(&self.endpoint.client, Method::DELETE, headers, Bytes::new());
+        let head = self.endpoint.head(Method::DELETE, session.get.clone());
+        let sending = self.endpoint.send(&self.endpoint.client, &head, Bytes::new());
         let backend = &self.endpoint.config.name;
         // 405 means that the server does not let clients end sessions.
         match time::timeout(GOODBYE, sending).await {

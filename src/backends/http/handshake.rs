@@ -61,12 +61,10 @@ impl Endpoint {
         generation: u64,
         ended: CancellationToken,
     ) -> Result<Handshake, OpenError> {
-        let headers = post_headers(self.common.clone());
+        let head = self.head(Method::POST, post_headers(self.common.clone()));
         let body = initialize_request(capabilities);
-        let response = self
-            .send(&self.client, Method::POST, headers, body)
-            .await
-            .map_err(|error| self.unreachable(&error))?;
+        let response =
+            self.send(&self.client, &head, body).await.map_err(|error| self.unreachable(&error))?;
         if !response.status().is_success() {
             return Err(refused(&Refusal::read(response).await));
         }
@@ -77,7 +75,7 @@ impl Endpoint {
             return Err(OpenError::Refused(words));
         };
         let version = version(&result)?;
-        let session = Session::new(generation, &self.common, version, id, ended);
+        let session = Session::new(generation, self, version, id, ended);
         self.say_initialized(&session).await?;
         Ok(Handshake { session, result, early })
     }
@@ -118,7 +116,7 @@ impl Endpoint {
         let name = method::notification::INITIALIZED;
         let body = Bytes::from(format!(r#"{{"jsonrpc":"2.0","method":"{name}"}}"#));
         let response = self
-            .send(&self.client, Method::POST, session.post.clone(), body)
+            .send(&self.client, &session.post, body)
             .await
             .map_err(|error| self.unreachable(&error))?;
         if !response.status().is_success() {

@@ -91,7 +91,8 @@ impl Connection {
         if let Some(id) = &cursor.last_event_id {
             headers.insert(LAST_EVENT_ID, id.clone());
         }
-        let response = match self.endpoint.send(client, Method::GET, headers, Bytes::new()).await {
+        let head = self.endpoint.head(Method::GET, headers);
+        let response = match self.endpoint.send(client, &head, Bytes::new()).await {
             Ok(response) => response,
             Err(error) => return Got::Failed(error.chain()),
         };

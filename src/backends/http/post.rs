@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Response, StatusCode};
+use http::{Response, StatusCode};
 use tokio::time::Instant;
 
 use super::clock::{ABSOLUTE_CAP, Clock};
@@ -84,13 +84,10 @@ impl Connection {
     ) -> Result<Answer, Error> {
         let mut is_first = true;
         loop {
-            let (headers, generation, has_session) = {
-                let session = self.session.load();
-                (session.post.clone(), session.generation, session.id.is_some())
-            };
+            let session = self.session.load_full();
             let response = self
                 .endpoint
-                .send(client, Method::POST, headers, body.clone())
+                .send(client, &session.post, body.clone())
                 .await
                 .map_err(|error| self.endpoint.failed(&error))?;
             if response.status().is_success() {
@@ -98,10 +95,10 @@ impl Connection {
             }
             let refusal = Refusal::read(response).await;
             let is_bad_request = refusal.status == StatusCode::BAD_REQUEST;
-            if has_session && refusal.may_be_session_loss(wire_id) {
+            if session.id.is_some() && refusal.may_be_session_loss(wire_id) {
                 if is_first && !(is_bad_request && self.renewals.are_useless()) {
                     is_first = false;
-                    self.renew(generation).await?;
+                    self.renew(session.generation).await?;
                     continue;
                 }
                 if !is_first && is_bad_request {

@@ -1,10 +1,12 @@
 //! A session with the backend, as the headers that every request in it carries.
 
 use http::header::{ACCEPT, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Method};
 use tokio_util::sync::CancellationToken;
 
+use crate::backends::remote::Endpoint;
 use crate::mcp::{ProtocolVersion, header};
+use crate::outbound::Head;
 
 /// A session, or the lack of one: a server need not hand out an id.
 #[derive(Debug)]
@@ -13,8 +15,8 @@ pub(super) struct Session {
     pub(super) generation: u64,
     pub(super) version: ProtocolVersion,
     pub(super) id: Option<HeaderValue>,
-    /// Headers of a POST, ready to be cloned.
-    pub(super) post: HeaderMap,
+    /// The head of a POST.
+    pub(super) post: Head,
     /// Headers of a GET or DELETE.
     pub(super) get: HeaderMap,
     /// Cancelled when the session is over.
@@ -22,15 +24,15 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// A session whose requests carry `common`, and what the revision demands.
+    /// A session whose requests carry what all to `endpoint` do, and what the revision demands.
     pub(super) fn new(
         generation: u64,
-        common: &HeaderMap,
+        endpoint: &Endpoint,
         version: ProtocolVersion,
         mut id: Option<HeaderValue>,
         ended: CancellationToken,
     ) -> Self {
-        let mut common = common.clone();
+        let mut common = endpoint.common.clone();
         if let Some(id) = &mut id {
             id.set_sensitive(true); // whoever knows it can act in the session
             common.insert(header::SESSION_ID, id.clone());
@@ -40,7 +42,8 @@ impl Session {
             common.insert(header::PROTOCOL_VERSION, version);
         }
         let get = get_headers(&common);
-        Self { generation, version, id, post: post_headers(common), get, ended }
+        let post = endpoint.head(Method::POST, post_headers(common));
+        Self { generation, version, id, post, get, ended }
     }
 }
 
@@ -49,8 +52,6 @@ impl Session {
 pub(super) fn post_headers(mut common: HeaderMap) -> HeaderMap {
     common.insert(ACCEPT, HeaderValue::from_static(header::ACCEPT_BOTH));
     common.insert(CONTENT_TYPE, HeaderValue::from_static(header::JSON));
-    // A clone would have to grow for the `Content-Length` that every request gets.
-    common.reserve(1);
     common
 }
 

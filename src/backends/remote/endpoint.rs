@@ -3,19 +3,16 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING, USER_AGENT};
+use http::header::{CONTENT_TYPE, HOST, USER_AGENT};
 use http::uri::InvalidUri;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
-use http_body_util::Full;
+use http::{HeaderMap, HeaderValue, Method, Response, Uri};
 use url::Url;
 
 use crate::backends::{Config, OpenError, Remote};
 use crate::call;
 use crate::mcp::header;
-use crate::outbound::{Body, Client, Destination, Error, Reach, Spec, Tls};
+use crate::outbound::{Body, Client, Destination, Error, Head, Reach, Spec, Tls};
 
-/// Headers that say where a message ends: not for the configuration to set.
-const FRAMING: [HeaderName; 3] = [CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING];
 /// How much of a body that nobody reads is read, so that its connection can be used again.
 const UNREAD: usize = 64 << 10;
 
@@ -70,14 +67,13 @@ impl Endpoint {
         let us = HeaderValue::from_static(concat!("portcullis/", env!("CARGO_PKG_VERSION")));
         common.insert(USER_AGENT, us);
         for (name, value) in &remote.headers {
-            if FRAMING.contains(name) {
+            if Head::FRAMING.contains(name) {
                 tracing::warn!(backend = %config.name, %name, "this header is ours to set; ignored");
             } else {
                 common.insert(name, value.clone());
             }
         }
         let destination = client.destination(spec).await?;
-        // The client would add it to each request, at the price of a larger map.
         common.entry(HOST).or_insert_with(|| destination.host_header().clone());
         let (config, client) = (Arc::clone(config), client.clone());
         Ok(Self { config, destination, path, common, client })
@@ -88,18 +84,18 @@ impl Endpoint {
         Self { path, ..self.clone() }
     }
 
+    /// The head of a request to it: make it once for all requests that have the same.
+    pub(in crate::backends) fn head(&self, method: Method, headers: HeaderMap) -> Head {
+        Head::new(method, &self.path, headers)
+    }
+
     pub(in crate::backends) async fn send(
         &self,
         client: &Client,
-        method: Method,
-        headers: HeaderMap,
+        head: &Head,
         body: Bytes,
     ) -> Result<Response<Body>, Error> {
-        let mut request = Request::new(Full::new(body));
-        *request.method_mut() = method;
-        *request.uri_mut() = self.path.clone();
-        *request.headers_mut() = headers;
-        client.send(&self.destination, request).await
+        client.send(&self.destination, head, body).await
     }
 
     /// A failure to send, as whoever opens the connection is told.

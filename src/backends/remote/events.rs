@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::dropped;
 use crate::backends::MAX_MESSAGE_BYTES;
 use crate::mcp::sse::{Decoder, Event};
-use crate::outbound::{Body, BodyError};
+use crate::outbound::Body;
 
 /// Why a stream cannot be read on.
 #[derive(Debug)]
@@ -47,8 +47,7 @@ impl Events {
             match ready!(self.body.poll_data(cx)) {
                 Some(Ok(bytes)) => self.decoder.push(&bytes),
                 Some(Err(error)) => {
-                    let how = BodyError::from(error).chain();
-                    return Poll::Ready(Err(Broken::Lost(how)));
+                    return Poll::Ready(Err(Broken::Lost(error.chain())));
                 }
                 None => return Poll::Ready(Ok(None)),
             }

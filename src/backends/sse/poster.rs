@@ -19,6 +19,7 @@ use crate::backends::duplex::{About, INITIALIZED, Outgoing, Wire};
 use crate::backends::remote::{Endpoint, Refusal, pass_over};
 use crate::call::Error;
 use crate::mcp::{Message, ProtocolVersion, header};
+use crate::outbound::Head;
 
 /// How long a cancellation waits until the POST of its request has been answered: the server should
 /// not hear of them the other way round, but one that answers POSTs late has to hear of both.
@@ -30,8 +31,10 @@ pub(super) struct Poster {
     pub(super) wire: Arc<Wire>,
     endpoint: Endpoint,
     headers: HeaderMap,
-    /// The headers of everything behind `initialize`.
-    versioned: OnceLock<HeaderMap>,
+    /// What `initialize` begins with.
+    first: Head,
+    /// What everything behind it begins with.
+    versioned: OnceLock<Head>,
 }
 
 impl Poster {
@@ -39,7 +42,8 @@ impl Poster {
     pub(super) fn new(endpoint: Endpoint, wire: Arc<Wire>) -> Self {
         let mut headers = endpoint.common.clone();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(header::JSON));
-        Self { wire, endpoint, headers, versioned: OnceLock::new() }
+        let first = endpoint.head(Method::POST, headers.clone());
+        Self { wire, endpoint, headers, first, versioned: OnceLock::new() }
     }
 
     /// Tells the backend that it is initialised, and waits until it has heard it.
@@ -50,8 +54,8 @@ impl Poster {
             let version = HeaderValue::from_static(version.as_str());
             headers.insert(header::PROTOCOL_VERSION, version);
         }
-        let headers = self.versioned.get_or_init(|| headers).clone();
-        let sending = self.endpoint.send(&self.endpoint.client, Method::POST, headers, INITIALIZED);
+        let head = self.versioned.get_or_init(|| self.endpoint.head(Method::POST, headers));
+        let sending = self.endpoint.send(&self.endpoint.client, head, INITIALIZED);
         let response = sending.await.map_err(|error| self.endpoint.unreachable(&error))?;
         if !response.status().is_success() {
             let (status, backend) = (response.status().as_u16(), &self.endpoint.config.name);
@@ -126,7 +130,7 @@ impl Poster {
     /// an error, which then ends the call.
     async fn request(&self, id: u64, request: Bytes) -> Option<Result<Message, Error>> {
         let endpoint = &self.endpoint;
-        match endpoint.send(&endpoint.client, Method::POST, self.headers(), request).await {
+        match endpoint.send(&endpoint.client, self.head(), request).await {
             Err(error) => Some(Err(endpoint.failed(&error))),
             Ok(response) if response.status().is_success() => {
                 pass_over(response).await;
@@ -147,7 +151,7 @@ impl Poster {
     /// Sends a notification or a response, as well as it goes.
     async fn notify(&self, message: Bytes) {
         let (endpoint, backend) = (&self.endpoint, &self.endpoint.config.name);
-        match endpoint.send(&endpoint.client, Method::POST, self.headers(), message).await {
+        match endpoint.send(&endpoint.client, self.head(), message).await {
             Err(error) => {
                 tracing::debug!(%backend, error = error.chain(), "a message did not go out");
             }
@@ -160,7 +164,7 @@ impl Poster {
         }
     }
 
-    fn headers(&self) -> HeaderMap {
-        self.versioned.get().unwrap_or(&self.headers).clone()
+    fn head(&self) -> &Head {
+        self.versioned.get().unwrap_or(&self.first)
     }
 }

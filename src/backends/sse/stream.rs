@@ -28,7 +28,8 @@ impl Stream {
     pub(super) async fn open(endpoint: &Endpoint, url: &Url) -> Result<Self, OpenError> {
         let mut headers = endpoint.common.clone();
         headers.insert(ACCEPT, HeaderValue::from_static(header::EVENT_STREAM));
-        let sending = endpoint.send(&endpoint.client, Method::GET, headers, Bytes::new());
+        let head = endpoint.head(Method::GET, headers);
+        let sending = endpoint.send(&endpoint.client, &head, Bytes::new());
         let response = sending.await.map_err(|error| endpoint.unreachable(&error))?;
         if !response.status().is_success() {
             let refusal = Refusal::read(response).await;

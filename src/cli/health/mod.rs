@@ -10,8 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use bytes::Bytes;
 use clap::Args;
-use http::{Request, StatusCode};
-use http_body_util::Full;
+use http::{HeaderMap, Method, StatusCode};
 use tokio::{runtime, time};
 use tokio_util::task::TaskTracker;
 use url::Url;
@@ -20,7 +19,7 @@ use crate::app::config::Config;
 use crate::app::load::load;
 use crate::cli::ConfigArgs;
 use crate::config::{Environment, Host};
-use crate::outbound::{Client, Reach, Spec, Tls, Trust};
+use crate::outbound::{Client, Head, Reach, Spec, Tls, Trust};
 
 /// How long the gateway may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -99,6 +98,6 @@ async fn ask(url: &Url, is_here: bool) -> anyhow::Result<StatusCode> {
         reach: Reach::Anywhere,
     };
     let destination = client.destination(spec).await?;
-    let request = Request::get(url.path()).body(Full::<Bytes>::default())?;
-    Ok(client.send(&destination, request).await?.status())
+    let head = Head::new(Method::GET, &url.path().parse()?, HeaderMap::new());
+    Ok(client.send(&destination, &head, Bytes::new()).await?.status())
 }
