@@ -6,6 +6,8 @@
 
 /// How deeply values may nest that are read here; a value is read by recursion.
 const MAX_NESTING: usize = 64;
+/// How many bytes of a long string are looked at together.
+const BLOCK: usize = 64;
 
 /// The values of the members that have one of `names`, raw, in the order of the names.
 ///
@@ -167,6 +169,7 @@ impl<'a> Scanner<'a> {
         const HIGH: u64 = ONES << 7;
         // The lowest byte that is zero has its high bit set, and none before it has.
         let zero = |word: u64| word.wrapping_sub(ONES) & !word;
+        let long = self.at + BLOCK;
         while let Some(bytes) = self.raw[self.at..].first_chunk::<8>() {
             let word = u64::from_le_bytes(*bytes);
             let control = word.wrapping_sub(ONES * 0x20) & !word;
@@ -179,6 +182,22 @@ impl<'a> Scanner<'a> {
                 return;
             }
             self.at += 8;
+            if self.at == long {
+                self.skip_plain_blocks();
+            }
+        }
+    }
+
+    /// The same of what may be a long text, as processors like it: many bytes at a time without a
+    /// question between them.
+    fn skip_plain_blocks(&mut self) {
+        while let Some(block) = self.raw[self.at..].first_chunk::<BLOCK>() {
+            let is_special = |byte: u8| u8::from(byte < b' ' || byte == b'"' || byte == b'\\');
+            if block.iter().fold(0, |any, byte| any | is_special(*byte)) != 0 {
+                return;
+            }
+            self.is_ascii &= block.is_ascii();
+            self.at += BLOCK;
         }
     }
 
@@ -260,6 +279,26 @@ mod tests {
             let found = pick(object.as_bytes(), NAMES);
             assert!(found.is_some(), "{object}");
             assert_eq!(found, theirs(object.as_bytes()), "{object}");
+        }
+    }
+
+    #[test]
+    fn what_is_special_is_seen_wherever_it_stands_in_a_long_string() {
+        for at in 0..300 {
+            let text = |special: &str| {
+                format!(r#"{{"x":"{}{special}{}"}}"#, "a".repeat(at), "b".repeat(300 - at))
+            };
+            for (special, is_read) in
+                [("\\\"", true), ("é", true), ("\\x", false), ("\u{1f}", false), ("\"", false)]
+            {
+                let object = text(special);
+                let found = pick(object.as_bytes(), NAMES);
+                assert_eq!(found.is_some(), is_read, "{special:?} at {at}");
+                assert_eq!(found, theirs(object.as_bytes()), "{special:?} at {at}");
+            }
+            let mut broken = text("a").into_bytes();
+            broken[6 + at] = 0xff;
+            assert_eq!(pick(&broken, NAMES), None, "at {at}");
         }
     }
 
