@@ -103,6 +103,7 @@ async fn both_versions_of_http_and_of_tls_are_spoken_and_plain_http_is_told_so()
         ("--http2", "--tlsv1.3", "2 200"),
         ("--http1.1", "--tls-max=1.2", "1.1 200"),
         ("--http2", "--tls-max=1.2", "2 200"),
+        ("--no-alpn", "--tlsv1.3", "1.1 200"),
     ] {
         let mut arguments = vec![http, "-o", "/dev/null", "-w", "%{http_version} %{http_code}"];
         arguments.extend(tls.split('='));
