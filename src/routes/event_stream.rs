@@ -11,7 +11,7 @@ use http_body::Frame;
 use tokio::time::{self, Interval, MissedTickBehavior};
 
 use crate::mcp::{header as mcp_header, sse};
-use crate::server::{Body, BoxError};
+use crate::server::{Body, BoxError, Lasting};
 
 /// The frames as they come, and a comment whenever none came for that long.
 pub(super) fn event_stream(
@@ -25,6 +25,16 @@ pub(super) fn event_stream(
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(mcp_header::EVENT_STREAM));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
     headers.insert(mcp_header::ACCEL_BUFFERING, HeaderValue::from_static("no"));
+    response
+}
+
+/// The same of a stream that a client opens to listen, for hours and mostly to silence.
+pub(super) fn lasting_event_stream(
+    frames: impl Stream<Item = Bytes> + Send + Unpin + 'static,
+    keep_alive: Duration,
+) -> Response<Body> {
+    let mut response = event_stream(frames, keep_alive);
+    response.extensions_mut().insert(Lasting);
     response
 }
 

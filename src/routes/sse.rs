@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use url::Url;
 
 use super::duplex::{Duplex, Said, Way};
-use super::event_stream::event_stream;
+use super::event_stream::lasting_event_stream;
 use super::expiry::Expiry;
 use super::mcp::{self, Caller, Inbound, Mcp, Stack};
 use crate::call::{Endpoint, PrincipalKind};
@@ -81,7 +81,7 @@ impl<S: Stack> Mcp<S> {
             messages: Some(Box::pin(messages(Reader(outbox)))),
             _open: open,
         };
-        Ok(event_stream(body, self.shared.keep_alive))
+        Ok(lasting_event_stream(body, self.shared.keep_alive))
     }
 
     /// `/message`: takes what the client of a stream says. It is answered there.

@@ -37,7 +37,7 @@ mod worker;
 
 pub use body::{Body, BoxError};
 pub use config::{Aggregator, Http, OAUTH_SERVER_ADVICE, Transport};
-pub use connection::HttpService;
+pub use connection::{HttpService, Lasting};
 pub use listeners::{BindError, Listeners};
 pub use peer::Peer;
 pub use serve::{Drained, Options, serve};

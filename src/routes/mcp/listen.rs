@@ -13,7 +13,7 @@ use crate::call::{Client, Endpoint};
 use crate::error::Error;
 use crate::layers::http::streams::Stream as OpenStream;
 use crate::mcp::header as mcp_header;
-use crate::routes::event_stream::event_stream;
+use crate::routes::event_stream::lasting_event_stream;
 use crate::routes::expiry::{Expiry, farewell};
 use crate::server::Body;
 use crate::sessions::{Listening, parse_event_id};
@@ -57,7 +57,7 @@ impl<S: Stack> Mcp<S> {
             _listening: is_own.then(|| state.listen(endpoint, view)),
             _open: open,
         };
-        Ok(event_stream(body, self.shared.keep_alive))
+        Ok(lasting_event_stream(body, self.shared.keep_alive))
     }
 }
 

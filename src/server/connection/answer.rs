@@ -5,18 +5,20 @@ use std::convert::Infallible;
 use std::panic::{self, AssertUnwindSafe};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker, ready};
 
 use futures_util::FutureExt;
 use futures_util::future::{CatchUnwind, Either};
-use http::{Request, Response, StatusCode};
+use http::header::{CONNECTION, HeaderValue};
+use http::{Method, Request, Response, StatusCode, Version};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
 use tower::util::Oneshot;
 use tower::{Service, ServiceExt};
 
-use super::HttpService;
+use super::progress::{Progress, detain};
+use super::{HttpService, Lasting};
 use crate::server::{Body, Peer};
 
 /// The service of a connection as hyper calls it.
@@ -25,7 +27,8 @@ pub(super) struct Answering<S: HttpService> {
     /// share.
     inner: RefCell<S>,
     peer: Peer,
-    begun: Arc<AtomicBool>,
+    progress: Arc<Progress>,
+    hands_over: bool,
 }
 
 /// What the service answers, at once or when it is ready.
@@ -33,9 +36,13 @@ type Answer<S> =
     Either<<S as Service<Request<Incoming>>>::Future, Pin<Box<Oneshot<S, Request<Incoming>>>>>;
 
 impl<S: HttpService> Answering<S> {
-    /// Sets `begun` when a request has come.
-    pub(super) fn new(inner: S, peer: Peer, begun: Arc<AtomicBool>) -> Self {
-        Self { inner: RefCell::new(inner), peer, begun }
+    pub(super) fn new(inner: S, peer: Peer, progress: Arc<Progress>) -> Self {
+        Self { inner: RefCell::new(inner), peer, progress, hands_over: false }
+    }
+
+    /// Whoever drives the connection looks for responses that [last](Lasting).
+    pub(super) fn handing_over(self) -> Self {
+        Self { hands_over: true, ..self }
     }
 
     fn answer(&self, req: Request<Incoming>) -> Answer<S> {
@@ -55,12 +62,22 @@ impl<S: HttpService> hyper::service::Service<Request<Incoming>> for Answering<S>
     type Future = ResponseFuture<S>;
 
     fn call(&self, mut req: Request<Incoming>) -> Self::Future {
-        self.begun.store(true, Ordering::Relaxed);
+        self.progress.begin();
         req.extensions_mut().insert(self.peer.clone());
+        // Of these alone hyper has read everything when they are answered, and sends the answer in
+        // chunks.
+        let may_last = self.hands_over
+            && req.version() == Version::HTTP_11
+            && req.method() == Method::GET
+            && req.body().is_end_stream();
+        let progress = may_last.then(|| self.progress.clone());
         // What a half-done request leaves behind is dropped; what is shared is behind locks that
         // tell of a panic, or atomics.
         let answer = panic::catch_unwind(AssertUnwindSafe(|| self.answer(req))).ok();
-        ResponseFuture { inner: answer.map(|answer| AssertUnwindSafe(answer).catch_unwind()) }
+        ResponseFuture {
+            inner: answer.map(|answer| AssertUnwindSafe(answer).catch_unwind()),
+            progress,
+        }
     }
 }
 
@@ -69,6 +86,8 @@ pin_project! {
     pub(super) struct ResponseFuture<S: HttpService> {
         #[pin]
         inner: Option<CatchUnwind<AssertUnwindSafe<Answer<S>>>>,
+        // If the response may take the connection over.
+        progress: Option<Arc<Progress>>,
     }
 }
 
@@ -76,15 +95,25 @@ impl<S: HttpService> Future for ResponseFuture<S> {
     type Output = Result<Response<Body>, Infallible>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let answer = match self.project().inner.as_pin_mut() {
+        let this = self.project();
+        let answer = match this.inner.as_pin_mut() {
             Some(inner) => ready!(inner.poll(cx)).ok(),
             None => None,
         };
         // The panic hook has logged it.
-        Poll::Ready(answer.unwrap_or_else(|| {
+        let mut answer = answer.unwrap_or_else(|| {
             let mut response = Response::new(Body::Empty);
             *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
             Ok(response)
-        }))
+        });
+        if let (Some(progress), Ok(response)) = (this.progress.take(), &mut answer)
+            && response.extensions().get::<Lasting>().is_some()
+        {
+            // Whoever takes over serves no further request (RFC 9112 §9.6).
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            let body = std::mem::take(response.body_mut());
+            *response.body_mut() = detain(body, progress);
+        }
+        Poll::Ready(answer)
     }
 }

@@ -1,7 +1,9 @@
 //! One connection: HTTP/1.1 or HTTP/2, whichever the client speaks.
 
 mod answer;
+mod progress;
 mod protocols;
+mod stream;
 
 use std::convert::Infallible;
 use std::fmt::Display;
@@ -9,8 +11,6 @@ use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
@@ -28,6 +28,8 @@ use tower::Service;
 use super::tls::{Acceptor, Secured, handshake};
 use super::{Body, Peer};
 use answer::Answering;
+use progress::{Progress, Watched};
+use stream::Streaming;
 
 /// How every connection with HTTP/2 begins (RFC 9113 §3.4), and none with HTTP/1.
 const HTTP2_PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -59,6 +61,11 @@ impl<S> HttpService for S where
 {
 }
 
+/// In a response's extensions: it lasts for long, mostly silent. Over HTTP/1.1 it is the last one of
+/// its connection then, of which nothing but the socket and the body is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Lasting;
+
 /// What a connection notices of the process's end.
 #[derive(Clone, Debug)]
 pub(super) struct Stages {
@@ -77,15 +84,41 @@ pub(super) enum End {
     Cut,
 }
 
+/// How a connection goes on after requests and responses.
+enum Next {
+    End(End),
+    /// It only sends the rest of the last response.
+    Stream(Pin<Box<dyn Future<Output = End> + Send>>),
+}
+
 /// Serves the requests of one connection until it ends. Streams of HTTP/2 run in `tasks`.
-pub(super) async fn serve<S: HttpService>(
+pub(super) fn serve<S: HttpService>(
     socket: TcpStream,
     peer: SocketAddr,
     tls: Option<Acceptor>,
     service: S,
     tasks: TaskTracker,
     stages: Stages,
-) -> End {
+) -> impl Future<Output = End> + Send {
+    // Boxed, as a stream that is open for hours needs none of it.
+    let exchange = Box::pin(exchange(socket, peer, tls, service, tasks, stages));
+    async move {
+        let next = exchange.await;
+        match next {
+            Next::End(end) => end,
+            Next::Stream(stream) => stream.await,
+        }
+    }
+}
+
+async fn exchange<S: HttpService>(
+    socket: TcpStream,
+    peer: SocketAddr,
+    tls: Option<Acceptor>,
+    service: S,
+    tasks: TaskTracker,
+    stages: Stages,
+) -> Next {
     // Events are small and must not wait for each other.
     let _ = socket.set_nodelay(true);
     let exchange =
@@ -102,12 +135,12 @@ pub(super) async fn serve<S: HttpService>(
             Some(Ok(Ok(true))) => exchange.http1(socket, peer).await,
             // Boxed, as most connections need no room for it.
             Some(Ok(Ok(false))) => Box::pin(exchange.either(socket, peer, tasks)).await,
-            _ => End::Closed,
+            _ => Next::End(End::Closed),
         };
     };
     let secured = draining.run_until_cancelled(Box::pin(handshake(socket, &tls))).await;
     match secured {
-        None => End::Closed,
+        None => Next::End(End::Closed),
         Some(Ok(Secured { stream, certificate })) => {
             let peer = Peer::tls(peer, certificate);
             match stream.get_ref().1.alpn_protocol() {
@@ -118,7 +151,7 @@ pub(super) async fn serve<S: HttpService>(
         Some(Err(refused)) => {
             let error = anyhow::Error::from(refused);
             tracing::debug!(%peer, error = format_args!("{error:#}"), "connection ended");
-            End::Closed
+            Next::End(End::Closed)
         }
     }
 }
@@ -130,7 +163,7 @@ async fn is_http1(socket: &TcpStream) -> io::Result<bool> {
     Ok(first[..length] != HTTP2_PREFACE[..length])
 }
 
-/// Requests and responses.
+/// Requests and responses, as long as hyper has to do with them.
 struct Exchange<S> {
     service: S,
     stages: Stages,
@@ -140,44 +173,53 @@ struct Exchange<S> {
 
 impl<S: HttpService> Exchange<S> {
     /// With a client that speaks HTTP/1.1.
-    async fn http1<T>(self, io: T, peer: Peer) -> End
+    async fn http1<T>(self, io: T, peer: Peer) -> Next
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (address, begun) = (peer.address(), Arc::default());
-        let service = Answering::new(self.service, peer, Arc::clone(&begun));
-        let connection = protocols::http1().serve_connection(TokioIo::new(io), service);
-        drive(pin!(connection), address, &begun, &self.stages, self.first_request).await
+        let (address, progress) = (peer.address(), Progress::new());
+        let io = TokioIo::new(Watched { io, progress: progress.clone() });
+        let service = Answering::new(self.service, peer, progress.clone()).handing_over();
+        let mut connection = protocols::http1().serve_connection(io, service);
+        let driven =
+            drive(Pin::new(&mut connection), address, &progress, &self.stages, self.first_request);
+        if let Some(end) = driven.await {
+            return Next::End(end);
+        }
+        let Watched { io, .. } = connection.into_parts().io.into_inner();
+        let body = progress.take().expect("what is due has been put there");
+        Next::Stream(Box::pin(stream(io, body, address, self.stages.abort)))
     }
 
     /// With one of which hyper has to find out what it speaks.
-    async fn either<T>(self, io: T, peer: Peer, tasks: TaskTracker) -> End
+    async fn either<T>(self, io: T, peer: Peer, tasks: TaskTracker) -> Next
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (address, begun) = (peer.address(), Arc::default());
-        let service = Answering::new(self.service, peer, Arc::clone(&begun));
+        let (address, progress) = (peer.address(), Progress::new());
+        let service = Answering::new(self.service, peer, progress.clone());
         let builder = protocols::either(tasks);
-        let connection = builder.serve_connection(TokioIo::new(io), service);
-        drive(pin!(connection), address, &begun, &self.stages, self.first_request).await
+        let connection = pin!(builder.serve_connection(TokioIo::new(io), service));
+        let driven = drive(connection, address, &progress, &self.stages, self.first_request);
+        Next::End(driven.await.unwrap_or(End::Closed))
     }
 }
 
-/// Drives a connection until it ends.
+/// Drives a connection until it ends; `None` if hyper has nothing left to do.
 async fn drive<C>(
     mut connection: Pin<&mut C>,
     peer: SocketAddr,
-    begun: &AtomicBool,
+    progress: &Progress,
     stages: &Stages,
     first_request: Instant,
-) -> End
+) -> Option<End>
 where
     C: GracefulConnection<Error: Display>,
 {
     let mut patience = pin!(time::sleep_until(first_request));
     // Not polled any more once a request is there: it would be at every wake-up.
     let mut is_silent = pin!(poll_fn(|cx| {
-        if begun.load(Ordering::Relaxed) { Poll::Pending } else { patience.as_mut().poll(cx) }
+        if progress.has_begun() { Poll::Pending } else { patience.as_mut().poll(cx) }
     }));
     let mut draining = pin!(notice(&stages.draining));
     let mut told = false;
@@ -189,15 +231,36 @@ where
                 told = true;
                 connection.as_mut().graceful_shutdown();
             }
-            result = connection.as_mut() => {
-                if let Err(error) = result {
+            step = poll_fn(|cx| match connection.as_mut().poll(cx) {
+                Poll::Ready(result) => Poll::Ready(Some(result)),
+                Poll::Pending if progress.is_due() => Poll::Ready(None),
+                Poll::Pending => Poll::Pending,
+            }) => {
+                if let Err(error) = step? {
                     tracing::debug!(%peer, %error, "connection ended");
                 }
-                return End::Closed;
+                return Some(End::Closed);
             }
-            () = stages.abort.cancelled(), if told => return End::Cut,
-            () = &mut is_silent => return End::Closed,
+            () = stages.abort.cancelled(), if told => return Some(End::Cut),
+            () = &mut is_silent => return Some(End::Closed),
         }
+    }
+}
+
+/// Sends the rest of a response that lasts. It notices by itself that we drain.
+async fn stream<T>(io: T, body: Body, peer: SocketAddr, abort: CancellationToken) -> End
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    tokio::select! {
+        biased;
+        result = Streaming::new(io, body) => {
+            if let Err(error) = result {
+                tracing::debug!(%peer, %error, "connection ended");
+            }
+            End::Closed
+        }
+        () = notice(&abort) => End::Cut,
     }
 }
 
