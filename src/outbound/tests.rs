@@ -97,6 +97,24 @@ async fn a_body_larger_than_the_limit_is_refused() {
 }
 
 #[tokio::test]
+async fn the_limit_holds_also_for_a_body_that_does_not_say_its_length() {
+    let (sender, stream) = open_sse();
+    let stream = parking_lot::Mutex::new(Some(stream));
+    let server = Server::start(move |_| {
+        let stream = stream.lock().take().expect("one request");
+        async { stream }
+    })
+    .await;
+    let client = client();
+    let to = client.destination(spec(server.url())).await.unwrap();
+    let response = post(&client, &to, "").await.unwrap();
+    sender.send("0123456789".to_owned()).await.unwrap();
+    drop(sender);
+    let error = response.into_body().collect(9).await.unwrap_err();
+    assert!(matches!(error, BodyError::TooLarge { limit: 9 }), "{error}");
+}
+
+#[tokio::test]
 async fn equal_specs_share_a_destination() {
     let client = client();
     let url = Url::parse("http://localhost:1/a").unwrap();

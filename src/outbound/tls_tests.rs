@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
@@ -105,6 +106,24 @@ async fn a_private_authority_is_believed_where_it_is_named_and_nowhere_else() {
 
     let everywhere = Trust::new(&[authority.ca_file()]).unwrap();
     assert_eq!(ask(everywhere, spec(url)).await.unwrap(), "HTTP/1.1");
+}
+
+#[tokio::test]
+async fn a_large_message_arrives_whole_on_both_sides() {
+    let authority = Authority::new();
+    let config = authority.server("localhost", None, &[]);
+    let echo = |request: http::Request<Bytes>| async move { json(request.into_body()) };
+    let server = Server::start_with(Some(config), echo).await;
+    let url = Url::parse(&format!("https://localhost:{}/", server.address.port())).unwrap();
+    let trust = Trust::new(&[authority.ca_file()]).unwrap();
+    let client = Client::new(Arc::new(trust), TaskTracker::new());
+    let to = client.destination(spec(url)).await.unwrap();
+    let large: Bytes = (0..3_000_000_u32).map(|at| at.to_le_bytes()[1]).collect();
+    for _ in 0..2 {
+        let response = post(&client, &to, large.clone()).await.unwrap();
+        assert!(response.into_body().collect(large.len()).await.unwrap() == large);
+    }
+    assert_eq!(server.connections(), 1);
 }
 
 #[tokio::test]

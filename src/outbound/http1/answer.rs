@@ -15,6 +15,7 @@ const MAX_HEADERS: usize = 100;
 
 /// The head of a response, and what follows from it.
 pub(super) struct Answer {
+    /// Without [`Head::FRAMING`](crate::outbound::Head::FRAMING).
     pub(super) head: Response<()>,
     pub(super) framing: Framing,
     /// Whether another request may follow on the connection.
@@ -55,12 +56,14 @@ pub(super) fn parse(read: &[u8], to_head: bool) -> Result<Parsed, Fault> {
     let mut fields = Fields::default();
     let mut headers = HeaderMap::with_capacity(parsed.headers.len());
     for header in parsed.headers {
+        if fields.note(header.name, header.value)? {
+            continue;
+        }
         let name = HeaderName::from_bytes(header.name.as_bytes())
             .map_err(|_| Fault::Head(httparse::Error::HeaderName))?;
         // Copied: a slice would keep the whole buffer for as long as somebody keeps the value.
         let value = HeaderValue::from_bytes(header.value)
             .map_err(|_| Fault::Head(httparse::Error::HeaderValue))?;
-        fields.note(&name, header.value)?;
         headers.append(name, value);
     }
     let (framing, keeps_alive) = fields.framing(code, version, to_head)?;

@@ -3,8 +3,7 @@
 use std::mem;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderName, StatusCode, Version};
+use http::{StatusCode, Version};
 
 use super::Fault;
 use super::chunked::Chunked;
@@ -90,9 +89,11 @@ pub(super) struct Fields {
 }
 
 impl Fields {
-    /// Takes note of a field.
-    pub(super) fn note(&mut self, name: &HeaderName, value: &[u8]) -> Result<(), Fault> {
-        if name == CONTENT_LENGTH {
+    /// Takes note of a field; whether it is of this kind, which concerns nobody else.
+    pub(super) fn note(&mut self, name: &str, value: &[u8]) -> Result<bool, Fault> {
+        // Not yet a `HeaderName`, which takes longer to make than all of this.
+        let is = |known: &str| name.eq_ignore_ascii_case(known);
+        if is("content-length") {
             // What was repeated on the way may be the same again and again.
             for number in value.split(|byte| *byte == b',') {
                 let number = number_in(number.trim_ascii()).ok_or(Fault::ContentLength)?;
@@ -100,19 +101,21 @@ impl Fields {
                     return Err(Fault::ContentLength);
                 }
             }
-        } else if name == TRANSFER_ENCODING {
+        } else if is("transfer-encoding") {
             let is_second = mem::replace(&mut self.is_chunked, true);
             if is_second || !value.eq_ignore_ascii_case(b"chunked") {
                 return Err(Fault::TransferEncoding);
             }
-        } else if name == CONNECTION {
+        } else if is("connection") {
             for option in value.split(|byte| *byte == b',') {
                 let option = option.trim_ascii();
                 self.closes |= option.eq_ignore_ascii_case(b"close");
                 self.keeps_alive |= option.eq_ignore_ascii_case(b"keep-alive");
             }
+        } else {
+            return Ok(false);
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Where the body ends, and whether another request may follow on the connection.

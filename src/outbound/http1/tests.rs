@@ -147,6 +147,17 @@ async fn a_body_ends_where_its_head_says() {
     }
 }
 
+#[test]
+fn an_answer_does_not_show_what_frames_it() {
+    let answer = "HTTP/1.1 200 OK\r\nA: b\r\nTransfer-Encoding: chunked\r\nconnection: A\r\n\r\n";
+    let Ok(Parsed::Final(length, parsed)) = answer::parse(answer.as_bytes(), false) else {
+        panic!("it is an answer");
+    };
+    assert_eq!(length, answer.len());
+    let headers = HeaderMap::from_iter([("a".parse().unwrap(), "b".parse().unwrap())]);
+    assert_eq!(*parsed.head.headers(), headers);
+}
+
 #[tokio::test]
 async fn no_body_belongs_to_an_answer_to_head() {
     let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n";
