@@ -95,9 +95,8 @@ async fn a_gateway_says_how_long_it_takes_to_start_and_how_large_it_is() {
     assert!(binary_bytes(&programs).unwrap() > 1_000_000);
 }
 
-/// Installs what is not in the cache, which takes minutes: asked for by `cargo test -- --ignored`.
+/// Installs what is not in the cache yet.
 #[tokio::test]
-#[ignore = "installs peers from public registries"]
 async fn peers_of_public_registries_answer() {
     for peer in Peer::ALL {
         starts_answers_and_ends(Target::Peer(peer), &Scene::default()).await;
