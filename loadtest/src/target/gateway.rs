@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::process::{self, Process};
 use super::token::Issuer;
-use super::{Front, Programs, Scene};
+use super::{Front, MCP, Programs, Scene};
 
 /// Starts the gateway with `loadtest/NAME`. Its call log goes where its stderr goes, into a file.
 pub(super) async fn start(
@@ -24,6 +24,7 @@ pub(super) async fn start(
     let address = process.address().await?;
     let names = |of| (0..scene.tools).map(move |number| format!("x_raw{of}_tool{number}"));
     Ok(Front {
+        path: MCP,
         process,
         address,
         tools: Some((0..scene.backends).flat_map(names).collect()),

@@ -102,10 +102,15 @@ pub struct Running {
     _files: Option<TempDir>,
 }
 
+/// Where nearly everybody has their MCP endpoint.
+const MCP: &str = "/mcp";
+
 /// What stands in front of a backend.
 struct Front {
     process: Process,
     address: SocketAddr,
+    /// Where its MCP endpoint is.
+    path: &'static str,
     /// By the names it gives them, if those are not the backend's.
     tools: Option<Vec<String>>,
     bearer: Option<String>,
@@ -168,10 +173,10 @@ impl Target {
 impl Running {
     fn new(backend: Process, address: SocketAddr, front: Option<Front>, scene: &Scene) -> Self {
         let tools = || (0..scene.tools).map(|number| format!("tool{number}")).collect();
-        let url = |address| format!("http://{address}/mcp");
+        let url = |address, path| format!("http://{address}{path}");
         match front {
             None => Self {
-                url: url(address),
+                url: url(address, MCP),
                 tools: tools(),
                 bearer: None,
                 front: None,
@@ -179,7 +184,7 @@ impl Running {
                 _files: None,
             },
             Some(front) => Self {
-                url: url(front.address),
+                url: url(front.address, front.path),
                 tools: front.tools.unwrap_or_else(tools),
                 bearer: front.bearer,
                 front: Some(front.process),

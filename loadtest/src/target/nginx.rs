@@ -8,8 +8,8 @@ use std::path::Path;
 use anyhow::{Context, ensure};
 use tempfile::TempDir;
 
-use super::Front;
 use super::process::{self, Process};
+use super::{Front, MCP};
 
 /// Starts it in front of `backend`, listening on a socket that it inherits: no port has to be guessed.
 pub(super) fn start(backend: SocketAddr) -> anyhow::Result<Front> {
@@ -26,7 +26,7 @@ pub(super) fn start(backend: SocketAddr) -> anyhow::Result<Front> {
     // Descriptor 0 is the socket; nginx takes it for the `listen` with its address.
     command.env("NGINX", "0;").current_dir(files.path());
     let process = Process::start_with("nginx", command, OwnedFd::from(listener).into())?;
-    Ok(Front { process, address, tools: None, bearer: None, files: Some(files) })
+    Ok(Front { process, address, path: MCP, tools: None, bearer: None, files: Some(files) })
 }
 
 /// - `worker_processes 2`: one for each core of the project's machine.

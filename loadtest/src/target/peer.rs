@@ -3,6 +3,7 @@
 //! Each of them runs as its own documentation starts it, with one process where that says nothing of more, and logs
 //! no calls if there is a switch for that. None of them is asked who calls.
 
+use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -14,7 +15,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::process::{self, Process};
-use super::{Front, Scene};
+use super::{Front, MCP, Scene};
 use crate::client::Connection;
 use crate::load::Endpoint;
 
@@ -27,17 +28,21 @@ pub enum Peer {
     McpProxyPy,
     /// Of the Python index: `mcp-contextforge-gateway`.
     ContextForge,
+    /// Of the crates registry: `mcp-proxy`.
+    McpProxy,
 }
 
 impl Peer {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::FastMcp, Self::McpProxyPy, Self::ContextForge];
+    pub const ALL: [Self; 4] =
+        [Self::FastMcp, Self::McpProxyPy, Self::ContextForge, Self::McpProxy];
 
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::FastMcp => "fastmcp",
             Self::McpProxyPy => "mcp-proxy-py",
             Self::ContextForge => "contextforge",
+            Self::McpProxy => "mcp-proxy",
         }
     }
 
@@ -46,6 +51,7 @@ impl Peer {
         match self {
             Self::FastMcp | Self::McpProxyPy => "",
             Self::ContextForge => "raw-",
+            Self::McpProxy => "raw/",
         }
     }
 
@@ -55,7 +61,7 @@ impl Peer {
         let files = TempDir::with_prefix("loadtest-peer-").context("no temporary directory")?;
         let address = process::free_address()?;
         let backend = format!("http://{backend}/mcp");
-        let mut command = self.command(address, &backend, files.path());
+        let mut command = self.command(address, &backend, files.path())?;
         command.current_dir(files.path());
         let mut process = Process::start(self.name(), command)?;
         if self == Self::ContextForge {
@@ -65,6 +71,7 @@ impl Peer {
         Ok(Front {
             process,
             address,
+            path: if self == Self::McpProxy { "/" } else { MCP },
             tools: Some(tools.collect()),
             bearer: None,
             files: Some(files),
@@ -79,7 +86,7 @@ impl Peer {
         Ok(())
     }
 
-    fn command(self, address: SocketAddr, backend: &str, files: &Path) -> Command {
+    fn command(self, address: SocketAddr, backend: &str, files: &Path) -> anyhow::Result<Command> {
         let program = file("bin").join(self.name());
         let mut command = process::command(&program);
         let (host, port) = (address.ip().to_string(), address.port().to_string());
@@ -103,9 +110,30 @@ impl Peer {
                 let database = files.join("mcp.db");
                 command.env("DATABASE_URL", format!("sqlite:///{}", database.display()));
             }
+            Self::McpProxy => {
+                let config = files.join("proxy.toml");
+                fs::write(&config, mcp_proxy(&host, &port, backend))?;
+                command.arg("--config").arg(config);
+            }
         }
-        command
+        Ok(command)
     }
+}
+
+/// The configuration of the crate `mcp-proxy`, in TOML.
+fn mcp_proxy(host: &str, port: &str, backend: &str) -> String {
+    format!(
+        r#"[proxy]
+name = "loadtest"
+listen = {{ host = "{host}", port = {port} }}
+[[backends]]
+name = "raw"
+transport = "http"
+url = "{backend}"
+[observability]
+log_level = "warn"
+"#
+    )
 }
 
 fn secret_for_a_run() -> String {

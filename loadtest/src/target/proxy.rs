@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::process::{self, Process};
-use super::{Front, Programs};
+use super::{Front, MCP, Programs};
 
 /// Starts `program` in front of `backend`.
 pub(super) async fn start(
@@ -15,5 +15,5 @@ pub(super) async fn start(
     command.arg("--backend").arg(backend.to_string());
     let mut process = Process::start(program, command)?;
     let address = process.address().await?;
-    Ok(Front { process, address, tools: None, bearer: None, files: None })
+    Ok(Front { process, address, path: MCP, tools: None, bearer: None, files: None })
 }
