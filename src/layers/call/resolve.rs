@@ -51,7 +51,6 @@ pub struct Resolve<S> {
 }
 
 /// What a call comes to before anything is asked.
-#[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
 enum Resolved {
     /// It goes somewhere.
     Routed(Routed, Option<Envelope>),
