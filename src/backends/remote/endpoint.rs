@@ -74,6 +74,7 @@ impl Endpoint {
             }
         }
         let destination = client.destination(spec).await?;
+        // The client would add it, to each request anew.
         common.entry(HOST).or_insert_with(|| destination.host_header().clone());
         let (config, client) = (Arc::clone(config), client.clone());
         Ok(Self { config, destination, path, common, client })
