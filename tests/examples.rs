@@ -89,8 +89,8 @@ async fn laptop_reaches_files_a_repository_and_a_memory() {
     let call = async |name: &str, arguments: Value| {
         client.call_tool("call_tool", &json!({"name": name, "arguments": arguments})).await
     };
-    // Lists wait for first starts; a call does not.
-    client.call_tool("list_tools", &json!({})).await;
+    // A call does not wait for a first start.
+    gateway.until_connected().await;
 
     let files = call("x_fs_list_directory", json!({"path": "."})).await;
     assert!(files.contains("notes.txt"), "{files}");

@@ -240,12 +240,13 @@ async fn transcript(name: &str, command: Command) -> Value {
     report["transcript"].take()
 }
 
-/// Peers print what they found as the last line of stdout.
+/// Peers print what they found as the last line of stdout that is JSON; the browser that one of them
+/// opens may be later with a line of its own.
 async fn last_json_line(name: &str, mut command: Command, deadline: Duration) -> Value {
     command.env("PYTHONDONTWRITEBYTECODE", "1");
     let mut process = Process::spawn(name, command);
     process.finished(deadline).await;
     let stdout = process.stdout();
-    let report = stdout.last().and_then(|line| serde_json::from_str(line).ok());
+    let report = stdout.iter().rev().find_map(|line| serde_json::from_str(line).ok());
     report.unwrap_or_else(|| panic!("{name} printed no report\n{}", process.output()))
 }
