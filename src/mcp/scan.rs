@@ -4,6 +4,8 @@
 //! wrong, unusual or unclear is `None` here. So nothing is refused by this file, and what it accepts
 //! `serde_json` accepts as well, with the same members.
 
+use std::borrow::Cow;
+
 /// How deeply values may nest that are read here; a value is read by recursion.
 const MAX_NESTING: usize = 64;
 /// How many bytes of a long string are looked at together.
@@ -25,13 +27,13 @@ pub(super) fn pick<'a, const N: usize>(
 }
 
 /// All members with their values, raw, in their order; `None` where another look is needed, also at a
-/// name that has to be unescaped.
-pub(super) fn all(object: &[u8]) -> Option<Vec<(&str, &str)>> {
+/// name that has to be unescaped, so that all names are borrowed.
+pub(super) fn all(object: &[u8]) -> Option<Vec<(Cow<'_, str>, &str)>> {
     let mut found = Vec::new();
     each(object, |name, value| {
         let (name, value) = (str::from_utf8(name), str::from_utf8(value));
         let (Ok(name), Ok(value)) = (name, value) else { return false };
-        found.push((name, value));
+        found.push((Cow::Borrowed(name), value));
         !name.contains('\\')
     })?;
     Some(found)
@@ -380,7 +382,7 @@ mod tests {
         fn all_members_are_those_of_serde_json(object in nearly_json()) {
             if let Some(found) = all(&object) {
                 let theirs = members(&object).expect("an object");
-                let theirs: Vec<_> = theirs.iter().map(|(it, raw)| (&**it, raw.get())).collect();
+                let theirs: Vec<_> = theirs.into_iter().map(|(it, raw)| (it, raw.get())).collect();
                 prop_assert_eq!(found, theirs);
             }
         }
